@@ -1,0 +1,1 @@
+"""The avatars that ship with Lipstream, one folder a package."""

@@ -1,0 +1,165 @@
+"""The offline renderer: the stages' own functions over a whole file, without Redis and without clocks."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar, cast
+
+from cli.media import Clip, read_audio
+from cli.output import opened
+from cli.progress import Summary, bar
+from common.avatars.manifest import Manifest
+from common.avatars.package import Avatar, default_folder, load
+from common.contracts import Task
+from common.errors import AudioError, InputError
+from common.frames import FrameHeader
+from common.media import BYTES_PER_SAMPLE, frames_covering
+from common.resample import StreamResampler
+from common.settings import Settings
+from common.stage import Job
+from workers.audio.stage import AudioStage, samples_of_task
+from workers.compositor.stage import Compositor
+from workers.inference.stage import Inference, load_avatar
+
+_END: Final = object()
+_T = TypeVar("_T")
+
+Process = Callable[[Sequence[Job]], list[list[bytes]]]
+
+
+class Stages(NamedTuple):
+    """What turns jobs into frames, in order."""
+
+    audio: Process
+    inference: Process
+    compositor: Process
+
+
+def render_file(
+    audio: Path, avatar_name: str, settings: Settings, output: Path | None, frames_dir: Path | None
+) -> Summary:
+    """Render a recording into a video, a folder of frames, or both.
+
+    Raises
+    ------
+    InputError
+        The audio cannot be used, or no usable place for the result was named.
+    AvatarError, ProviderError
+        The avatar or the settings' provider is not there.
+    """
+    if output is None and frames_dir is None:
+        raise InputError("say where the result goes: --output FILE.mp4, --frames FOLDER, or both", field="output")
+    clip, started_s = read_audio(audio), time.monotonic()
+    pcm = pcm_of(clip)
+    avatar = load(settings.avatars_dir or default_folder(), avatar_name)
+    manifest = avatar.manifest
+    frames = frames_covering(len(pcm) // BYTES_PER_SAMPLE, manifest.samples_per_frame)
+    stages = load_stages(avatar, settings)
+    with opened(output, frames_dir, manifest.fps, clip) as write, bar(f"rendering {audio.name}", frames) as advance:
+        for message in render_frames(manifest, stages, pcm, settings):
+            _, picture = FrameHeader.unpack(message)
+            write(picture)
+            advance()
+    return Summary(
+        avatar=avatar_name,
+        frames=frames,
+        concealed=0,
+        duration_s=clip.duration_s,
+        wall_s=time.monotonic() - started_s,
+        output=str(output) if output else None,
+        frames_dir=str(frames_dir) if frames_dir else None,
+    )
+
+
+def load_stages(avatar: Avatar, settings: Settings) -> Stages:
+    """The three stages for one avatar; loads its models and encodes its template.
+
+    Raises
+    ------
+    ProviderError
+        The settings' ONNX Runtime provider is not there.
+    """
+    models = load_avatar(avatar, settings.provider, settings.model_threads)
+    return Stages(
+        AudioStage({avatar.name: avatar.manifest}).process,
+        Inference({avatar.name: models}).process,
+        Compositor([avatar], settings.jpeg_quality).process,
+    )
+
+
+def pcm_of(clip: Clip) -> bytes:
+    """The recording as PCM16 at 16 kHz, as a gateway makes it of the same samples.
+
+    Raises
+    ------
+    AudioError
+        Nothing is left of it at 16 kHz.
+    """
+    resampler = StreamResampler(clip.rate_hz)
+    pcm = resampler.push(clip.pcm) + resampler.finish()
+    if not pcm:
+        raise AudioError(f"the recording is too short: {len(clip.samples)} samples at {clip.rate_hz} Hz", field="audio")
+    return pcm
+
+
+def tasks_of(manifest: Manifest, samples: int, settings: Settings) -> Iterator[Task]:
+    """The tasks of one closed segment, in order; times are of no use here and are 0."""
+    frames = frames_covering(samples, manifest.samples_per_frame)
+    for first in range(0, frames, settings.task_frames):
+        yield Task(
+            session="offline0",
+            gateway="offline",
+            avatar=manifest.name,
+            epoch=0,
+            base=0,
+            first=first,
+            count=min(settings.task_frames, frames - first),
+            samples=samples,
+            template=first,
+            quality=settings.jpeg_quality,
+            ingest_ms=0,
+            deadline_ms=0,
+            sent_ms=0,
+        )
+
+
+def render_frames(manifest: Manifest, stages: Stages, pcm: bytes, settings: Settings) -> Iterator[bytes]:
+    """The frames of a recording as clients get them, header and JPEG, one segment from frame 0 on.
+
+    Model, compositor and the caller work at the same time, a few tasks ahead of each other.
+
+    Parameters
+    ----------
+    pcm : PCM16 at 16 kHz.
+    """
+    tasks = tasks_of(manifest, len(pcm) // BYTES_PER_SAMPLE, settings)
+    columns = _through(stages.audio, (_job_of(manifest, task, pcm) for task in tasks))
+    patches = ahead(_through(stages.inference, columns))
+    for frames in ahead(stages.compositor([job])[0] for job in patches):
+        yield from frames
+
+
+def _job_of(manifest: Manifest, task: Task, pcm: bytes) -> Job:
+    span = samples_of_task(manifest, task)
+    return Job(task, pcm[span.start * BYTES_PER_SAMPLE : span.stop * BYTES_PER_SAMPLE])
+
+
+def _through(process: Process, jobs: Iterable[Job]) -> Iterator[Job]:
+    for job in jobs:
+        [[result]] = process([job])
+        yield Job(job.task, result)
+
+
+def ahead(items: Iterable[_T], depth: int = 3) -> Iterator[_T]:
+    """The same items in the same order, made in a thread of their own up to `depth` items ahead."""
+    iterator = iter(items)
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        coming = deque(pool.submit(next, iterator, _END) for _ in range(depth))
+        while (item := coming.popleft().result()) is not _END:
+            coming.append(pool.submit(next, iterator, _END))
+            yield cast(_T, item)
+    finally:
+        pool.shutdown(cancel_futures=True)

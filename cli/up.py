@@ -1,0 +1,179 @@
+"""`lipstream up`: Redis, every worker and the gateway on this machine, until Ctrl-C."""
+
+import asyncio
+import http.client
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from cli.embedded_redis import RedisServer, prepared
+from cli.supervisor import Child, Log, Supervisor
+from common.avatars.registry import load_all
+from common.errors import BusError
+from common.redis_client import check_server, connect
+from common.settings import PREFIX, Settings
+from gateway.main import check_port
+
+STAGES: Final = ("audio", "inference", "compositor")
+_COLOURS: Final = ("cyan", "magenta", "green", "yellow", "blue", "bright_red", "bright_cyan", "bright_magenta")
+_POLL_S: Final = 0.25
+_REDIS_START_S: Final = 10.0
+_REMIND_S: Final = 5.0
+
+
+def up(settings: Settings, workers: int, console: Console) -> None:
+    """Run everything; blocking, until SIGINT, SIGTERM or SIGHUP.
+
+    Redis is an embedded one unless the settings name one.
+
+    Raises
+    ------
+    SettingsError
+        The port is taken.
+    AvatarError, BusError
+        An avatar cannot be loaded; Redis is missing, unreachable or too old. All of this before anything is started.
+    LipstreamError
+        A process cannot be kept running.
+    """
+    check_port(settings.host, settings.port)
+    load_all(settings)
+    with ExitStack() as stack:
+        own = None
+        if "redis_url" not in settings.model_fields_set:
+            own = stack.enter_context(prepared())
+            settings = settings.model_copy(update={"redis_url": own.url})
+        asyncio.run(_up(settings, workers, own, console))
+
+
+async def _up(settings: Settings, workers: int, own: RedisServer | None, console: Console) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if own is None:
+        await _redis_version(settings)
+    children = children_of(settings, workers)
+    log = prefixed(console, ["redis", *(child.name for child in children)])
+    async with Supervisor(log) as supervisor:
+        work = [
+            asyncio.create_task(stop.wait()),
+            asyncio.create_task(supervisor.until_failure()),
+            asyncio.create_task(_bring_up(supervisor, settings, own, children, console)),
+        ]
+        try:
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            console.print("stopping", style="dim")
+
+
+async def _bring_up(
+    supervisor: Supervisor, settings: Settings, own: RedisServer | None, children: Sequence[Child], console: Console
+) -> None:
+    """Start in order, say when all is ready, then stay."""
+    if own is not None:
+        supervisor.start(Child("redis", own.command))
+    version = await _redis_version(settings, within_s=_REDIS_START_S)
+    supervisor.start(*children)
+    await _until_ready(settings, console)
+    where = f"{'embedded' if own else settings.redis_url}, version {version}"
+    console.print(_panel(settings, where))
+    await asyncio.Event().wait()
+
+
+def children_of(settings: Settings, workers: int) -> list[Child]:
+    """The gateway and `workers` processes of each stage, all with exactly these settings."""
+    environment = environment_of(settings)
+    # -P: the folder that the command is started in must not lend its own `cli` or `common`.
+    lipstream = [sys.executable, "-P", "-u", "-m", "cli"]
+    children = [Child("gateway", [*lipstream, "gateway"], environment)]
+    for stage in STAGES:
+        names = [stage] if workers == 1 else [f"{stage}-{number}" for number in range(1, workers + 1)]
+        children += [Child(name, [*lipstream, "worker", stage], environment) for name in names]
+    return children
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The settings as the environment variables that give them back."""
+    values = {name: value for name, value in settings.model_dump().items() if value is not None}
+    text = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
+    return {f"{PREFIX}{name.upper()}": value for name, value in text.items()}
+
+
+def prefixed(console: Console, names: Sequence[str]) -> Log:
+    """A log that puts each process' name, in its colour, before its lines."""
+    width = max(map(len, names))
+    colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(names)}
+
+    def log(name: str, line: str) -> None:
+        prefix = (f"{name:<{width}} | ", colours[name])
+        console.print(Text.assemble(prefix, Text.from_ansi(line)), soft_wrap=True, highlight=False)
+
+    return log
+
+
+async def _redis_version(settings: Settings, within_s: float = 0.0) -> str:
+    redis, started_s = connect(settings.redis_url), time.monotonic()
+    try:
+        while True:
+            try:
+                return await check_server(redis)
+            except BusError:
+                if time.monotonic() - started_s >= within_s:
+                    raise
+            await asyncio.sleep(_POLL_S / 5)
+    finally:
+        await redis.aclose()
+
+
+async def _until_ready(settings: Settings, console: Console) -> None:
+    waited_s = 0.0
+    while (missing := await asyncio.to_thread(missing_parts, local_host(settings.host), settings.port)) != []:
+        await asyncio.sleep(_POLL_S)
+        waited_s += _POLL_S
+        if waited_s % _REMIND_S == 0:
+            console.print(f"waiting for {', '.join(missing)}", style="dim")
+
+
+def missing_parts(host: str, port: int) -> list[str]:
+    """What a gateway says is not ready yet; itself while it does not answer."""
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        content = json.loads(answer.read())
+        return [] if answer.status == http.HTTPStatus.OK else list(content["missing"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return ["gateway"]
+    finally:
+        connection.close()
+
+
+def local_host(host: str) -> str:
+    """The address under which this machine reaches a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def _panel(settings: Settings, redis: str) -> Panel:
+    host = local_host(settings.host)
+    address = f"{f'[{host}]' if ':' in host else host}:{settings.port}"
+    rows = {
+        "console": f"http://{address}",
+        "WebSocket": f"ws://{address}/ws",
+        "avatars": ", ".join(settings.avatars),
+        "Redis": redis,
+        "stop": "Ctrl-C",
+    }
+    text = Text("\n").join(Text.assemble((f"{name:<10} ", "dim"), (value, "bold")) for name, value in rows.items())
+    return Panel(text, title="Lipstream is ready", border_style="green", expand=False)

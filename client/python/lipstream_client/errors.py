@@ -1,0 +1,26 @@
+"""The one error of the client."""
+
+from typing import Any
+
+
+class LipstreamClientError(Exception):
+    """The server refused something, or it cannot be reached or understood.
+
+    Attributes
+    ----------
+    code : the server's code (`bad_audio`, `bad_avatar`, `at_capacity`, ...), or one of the client's own: `unreachable`,
+        `refused` (the handshake), `closed` (the connection ended too early), `bad_frame`, `bad_message`.
+    message : what happened, in words.
+    field, limit : what was wrong and which bound it broke, where that applies.
+    retryable : whether the same may succeed later.
+    """
+
+    def __init__(
+        self, code: str, message: str, field: str | None = None, limit: Any = None, *, retryable: bool = False
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.field = field
+        self.limit = limit
+        self.retryable = retryable

@@ -1,0 +1,1 @@
+"""Avatar packages: what they describe, and how they are found and read."""

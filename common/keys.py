@@ -1,0 +1,64 @@
+"""Every Redis key of Lipstream; no other module spells one.
+
+| key                      | type    | holds                                                                      |
+|--------------------------|---------|----------------------------------------------------------------------------|
+| `session:{sid}`          | hash    | avatar, state, epoch, gateway, sample_rate, fps, times, counters            |
+| `session:{sid}:audio`    | stream  | the audio ring: one entry a frame, ID `<frame + 1>-0`, field `pcm`, capped  |
+| `session:{sid}:frames`   | hash    | the frame ring: slot `frame mod N` -> frame header and picture             |
+| `stage:audio`            | stream  | tasks for the audio workers, group `workers`                               |
+| `stage:inference:<pool>` | stream  | tasks for one pool of inference workers, group `workers`                   |
+| `stage:compositor`       | stream  | tasks for the compositor workers, group `workers`                          |
+| `blob:{sid}:<name>`      | string  | a payload too large for a stream entry, expires                            |
+| `gateway:<gid>:inbox`    | stream  | notices "frames a..b of session s are in the ring", capped                 |
+| `dead:<stage>`           | stream  | tasks that were given up, with the error, capped                           |
+| `worker:<stage>:<id>`    | hash    | heartbeat of a worker, expires                                             |
+
+All keys of one session share the hash tag `{sid}`, so they live in one slot of a Redis Cluster.
+An audio entry's ID is one above its frame because Redis refuses the ID 0-0.
+"""
+
+from typing import Final
+
+GROUP: Final = "workers"
+"""The consumer group of every stage stream."""
+
+
+def session(sid: str) -> str:
+    return f"session:{{{sid}}}"
+
+
+def audio_ring(sid: str) -> str:
+    return f"session:{{{sid}}}:audio"
+
+
+def audio_entry(frame: int) -> str:
+    """ID of a frame's entry in the audio ring."""
+    return f"{frame + 1}-0"
+
+
+def frame_ring(sid: str) -> str:
+    return f"session:{{{sid}}}:frames"
+
+
+def blob(sid: str, name: str) -> str:
+    return f"blob:{{{sid}}}:{name}"
+
+
+def stage(name: str, pool: str | None = None) -> str:
+    return f"stage:{name}:{pool}" if pool else f"stage:{name}"
+
+
+def dead(stage_name: str) -> str:
+    return f"dead:{stage_name}"
+
+
+def worker(stage_name: str, worker_id: str) -> str:
+    return f"worker:{stage_name}:{worker_id}"
+
+
+def gateway_inbox(gateway_id: str) -> str:
+    return f"gateway:{gateway_id}:inbox"
+
+
+SESSIONS_PATTERN: Final = "session:{*}"
+WORKERS_PATTERN: Final = "worker:*"

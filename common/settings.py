@@ -1,0 +1,142 @@
+"""The configuration: environment, `.env` and an optional YAML file, validated once at start and then frozen.
+
+Precedence: explicit arguments, environment (`LIPSTREAM_REDIS_URL`), `.env`, the YAML file, the defaults below.
+Unknown keys are refused wherever they come from.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from dotenv import dotenv_values
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from common.errors import SettingsError
+
+PREFIX = "LIPSTREAM_"
+
+
+class Settings(BaseSettings):
+    """Every setting, with its unit in its name."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    # where things are
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="redis://, rediss:// or unix:// URL")
+    host: str = Field("127.0.0.1", description="address that the gateway listens on")
+    port: int = Field(3000, ge=1, le=65535, description="port that the gateway listens on")
+    avatars_dir: Path | None = Field(None, description="folder of avatar packages; None: those that ship")
+    avatars: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("demo",), description="avatars that this process loads, comma separated in the environment"
+    )
+
+    # models
+    provider: Literal["cpu", "cuda"] = Field("cpu", description="ONNX Runtime provider; missing is an error")
+    model_threads: PositiveInt = Field(1, le=256, description="ONNX Runtime threads of one inference worker")
+    jpeg_quality: int = Field(85, ge=1, le=100, description="quality of the frames that clients get")
+
+    # workers
+    batch_max: PositiveInt = Field(16, le=256, description="tasks that a worker takes at once")
+    max_wait_ms: float = Field(2.0, ge=0, le=100, description="how long a busy inference worker waits to fill a batch")
+    block_ms: PositiveInt = Field(250, le=5_000, description="longest blocking read; bounds the reaction to SIGTERM")
+    reclaim_idle_ms: PositiveInt = Field(500, description="a task idle for longer is taken from its worker")
+    max_attempts: PositiveInt = Field(5, le=100, description="deliveries after which a task goes to the dead letters")
+    heartbeat_s: PositiveFloat = Field(2.0, description="how often workers and sessions say that they are alive")
+    blob_inline_bytes: PositiveInt = Field(65_536, description="larger payloads go to a blob key")
+    blob_ttl_s: PositiveInt = Field(60, description="expiry of a blob")
+
+    # sessions
+    audio_ring_frames: PositiveInt = Field(512, description="audio ring of a session; 1.3 kB a frame")
+    frame_ring_slots: PositiveInt = Field(96, description="frame ring of a session; about 60 kB a 720p frame")
+    in_flight_frames: PositiveInt = Field(64, description="frames of a session that may be under way at once")
+    task_frames: PositiveInt = Field(8, le=256, description="most frames in one task")
+    frame_deadline_ms: PositiveInt = Field(2_000, description="a live frame later than this is concealed")
+    lossless_deadline_ms: PositiveInt = Field(30_000, description="the same for sessions that asked for every frame")
+    flush_after_ms: PositiveInt = Field(600, description="a pause in the arriving audio that ends a segment")
+    session_ttl_s: PositiveInt = Field(120, description="expiry of a session's keys after its last sign of life")
+    max_sessions: PositiveInt = Field(100, description="sessions that one gateway admits")
+    message_max_bytes: PositiveInt = Field(1_048_576, description="largest WebSocket message that is accepted")
+    stats_interval_s: PositiveFloat = Field(1.0, description="how often a session is told its own numbers")
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_avatars(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("avatars"), str):
+            data = data | {"avatars": tuple(name.strip() for name in data["avatars"].split(",") if name.strip())}
+        return data
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Self:
+        if self.reclaim_idle_ms < self.block_ms:
+            raise ValueError("reclaim_idle_ms must not be below block_ms, or live workers lose their tasks")
+        if self.in_flight_frames > self.frame_ring_slots:
+            raise ValueError("in_flight_frames must not exceed frame_ring_slots, or frames overwrite each other")
+        if self.audio_ring_frames < self.in_flight_frames + 100:
+            raise ValueError("audio_ring_frames must exceed in_flight_frames by 100, the models' look-back and -ahead")
+        if self.task_frames > self.in_flight_frames:
+            raise ValueError("task_frames must not exceed in_flight_frames")
+        if self.frame_deadline_ms < 2 * self.reclaim_idle_ms:
+            raise ValueError("frame_deadline_ms must be at least twice reclaim_idle_ms, or a lost worker costs frames")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # `load` merges the sources itself, so that unknown keys of each are seen.
+        return (init_settings,)
+
+
+def load(config: Path | None = None, *, env_file: Path = Path(".env"), **overrides: Any) -> Settings:
+    """Read and check the settings.
+
+    Parameters
+    ----------
+    config : a YAML file of `name: value` lines.
+    env_file : a dotenv file, ignored when it is not there; only its `LIPSTREAM_` lines are read.
+    overrides : values that win over every source; None means not given.
+
+    Raises
+    ------
+    SettingsError
+        A value is out of range, a key is unknown, or the file cannot be read. Every fault is listed.
+    """
+    values = _from_yaml(config) if config else {}
+    values |= _from_environment(dotenv_values(env_file)) | _from_environment(os.environ)
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+
+
+def _from_environment(environment: Any) -> dict[str, Any]:
+    return {name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)}
+
+
+def _from_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"cannot read {path}: {error}", field="config") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path} must hold `name: value` lines", field="config")
+    return {str(name): tuple(value) if isinstance(value, list) else value for name, value in content.items()}
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors():
+        name = ".".join(str(part) for part in fault["loc"])
+        message = "unknown setting" if fault["type"] == "extra_forbidden" else fault["msg"]
+        lines.append(f"{name}: {message}" if name else message.removeprefix("Value error, "))
+    return "; ".join(lines)

@@ -1,0 +1,51 @@
+"""What a stage is: a pure function from a batch of jobs to their results, and where its tasks come from and go to."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from redis.asyncio import Redis
+
+from common.contracts import Task
+
+
+class Job(NamedTuple):
+    """A task and the bytes that it needs."""
+
+    task: Task
+    payload: bytes
+
+
+class Delivery(NamedTuple):
+    """A task as it was read from its stream."""
+
+    entry_id: bytes
+    task: Task
+    fields: dict[bytes, bytes]
+    attempts: int = 1
+
+
+class Outcome(NamedTuple):
+    """A finished job: the delivery that asked for it, the task as it goes on, and what the stage made."""
+
+    delivery: Delivery
+    task: Task
+    results: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage, as data for the worker loop.
+
+    `process` is synchronous, touches neither Redis nor clocks, and gives a list of results for each job, so that
+    one loop serves all stages and batches across sessions. `fetch` finds the payloads (None: it is gone for good);
+    `publish` makes the results visible and must be idempotent.
+    """
+
+    name: str
+    stream: str
+    process: Callable[[Sequence[Job]], list[list[bytes]]]
+    fetch: Callable[[Redis, Sequence[Delivery]], Awaitable[list[bytes | None]]]
+    publish: Callable[[Redis, Sequence[Outcome]], Awaitable[None]]
+    avatars: tuple[str, ...] = ()
+    max_wait_ms: float = 0.0

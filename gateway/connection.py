@@ -1,0 +1,349 @@
+"""One WebSocket: carries messages between the client, the session's state machine and Redis.
+
+Four tasks share the state machine: the reader takes the client's messages, the writer carries actions to Redis in
+their order, the sender empties the outbox, the ticker tells the time. The first that ends, ends the connection.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from common import sessions
+from common.avatars.package import Avatar
+from common.avatars.timeline import lookahead_samples
+from common.errors import AudioError, CapacityError, InputError, LipstreamError, ProtocolError
+from common.media import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
+from common.sessions import SessionRecord
+from gateway import messages
+from gateway.bus import Address
+from gateway.context import Gateway, template_jpeg
+from gateway.messages import Start, dump
+from gateway.metrics import SessionStats
+from gateway.session import Action, SessionCore, SessionRules
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT_S = 10.0
+TICK_S = 0.02
+LOOK_AFTER_S = 0.25
+"""A frame awaited for longer is looked for in the ring: its notice may be lost."""
+SLICE_MS = 100
+"""Long messages are taken in slices, so that flow control acts within one message."""
+
+
+async def serve(websocket: WebSocket, gateway: Gateway) -> None:
+    """Speak `lipstream.v1` with one client until either side ends."""
+    offered = websocket.scope.get("subprotocols", [])
+    await websocket.accept(messages.SUBPROTOCOL if messages.SUBPROTOCOL in offered else None)
+    session = uuid.uuid4().hex
+    try:
+        if gateway.is_full:
+            gateway.metrics.refused.inc()
+            raise CapacityError("this gateway is full; try again later", limit=gateway.settings.max_sessions)
+        gateway.sessions.add(session)
+        gateway.metrics.sessions.set(len(gateway.sessions))
+        await _converse(websocket, gateway, session)
+    except WebSocketDisconnect:
+        pass
+    except LipstreamError as error:
+        await _close_with(websocket, gateway, error)
+    except Exception:
+        log.exception("session %s failed", session)
+        await _close_with(websocket, gateway, LipstreamError("internal error; the server's log has the details"))
+    finally:
+        gateway.sessions.discard(session)
+        gateway.metrics.sessions.set(len(gateway.sessions))
+
+
+async def _converse(websocket: WebSocket, gateway: Gateway, session: str) -> None:
+    await websocket.send_text(_hello(gateway))
+    start, avatar = await _await_start(websocket, gateway)
+    quality = start.quality or gateway.settings.jpeg_quality
+    if start.idle == "server":
+        await asyncio.to_thread(template_jpeg, avatar, 0, quality)
+    connection = Connection(websocket, gateway, session, avatar, start, quality)
+    await connection.run()
+
+
+async def _await_start(websocket: WebSocket, gateway: Gateway) -> tuple[Start, Avatar]:
+    """The client's `start`; a faulty one is answered and may be repeated."""
+    while True:
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                message = await websocket.receive()
+        except TimeoutError:
+            raise _StartMissingError(f"no `start` within {START_TIMEOUT_S:.0f} s", limit=START_TIMEOUT_S) from None
+        _check_connected(message)
+        try:
+            parsed = messages.parse(_text(message))
+            if not isinstance(parsed, Start):
+                raise _StartMissingError("the first message must be `start`", field="type")
+            if parsed.avatar not in gateway.avatars:
+                known = ", ".join(gateway.avatars)
+                raise InputError(f"unknown avatar '{parsed.avatar}'; known: {known}", field="avatar")
+        except InputError as error:
+            if error.close_code is not None:
+                raise
+            await _report(websocket, gateway, error)
+            continue
+        return parsed, gateway.avatars[parsed.avatar]
+
+
+class _StartMissingError(ProtocolError):
+    """The client does not open a session."""
+
+    close_code = 1008
+
+
+@dataclass(slots=True)
+class Connection:
+    """A started session and its socket."""
+
+    websocket: WebSocket
+    gateway: Gateway
+    session: str
+    avatar: Avatar
+    start: Start
+    quality: int
+    core: SessionCore = field(init=False)
+    stats: SessionStats = field(default_factory=SessionStats)
+    _actions: list[Action] = field(default_factory=list)
+    _has_actions: asyncio.Event = field(default_factory=asyncio.Event)
+    _has_output: asyncio.Event = field(default_factory=asyncio.Event)
+    _has_room: asyncio.Event = field(default_factory=asyncio.Event)
+    _ending: bool = False
+    _sent: int = 0
+    _concealed_seen: int = 0
+    _last_arrival_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        settings, live = self.gateway.settings, self.start.pace == "live"
+        rules = SessionRules(
+            sample_rate_hz=self.start.sample_rate,
+            in_flight_frames=settings.in_flight_frames,
+            task_frames=settings.task_frames,
+            deadline_ms=settings.frame_deadline_ms if live else settings.lossless_deadline_ms,
+            flush_after_ms=settings.flush_after_ms if live else None,
+            idle=self.start.idle,
+        )
+        self.core = SessionCore(self.avatar.manifest, rules, partial(template_jpeg, self.avatar, quality=self.quality))
+
+    async def run(self) -> None:
+        """Serve the session until it ends; its keys go with it."""
+        redis, settings, bus = self.gateway.bus.redis, self.gateway.settings, self.gateway.bus
+        await sessions.create(redis, self.session, self._record(), ttl_s=settings.session_ttl_s)
+        bus.attach(self.session, self._arrived)
+        tasks = [asyncio.create_task(job()) for job in (self._read, self._write, self._send, self._tick, self._tell)]
+        try:
+            await self.websocket.send_text(self._started())
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            bus.detach(self.session)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await sessions.delete(redis, self.session)
+
+    # the four tasks, and the slow one that reports
+
+    async def _read(self) -> None:
+        while True:
+            message = await self.websocket.receive()
+            _check_connected(message)
+            try:
+                if (audio := message.get("bytes")) is not None:
+                    await self._take_audio(audio)
+                else:
+                    self._command(_text(message))
+            except InputError as error:
+                await _report(self.websocket, self.gateway, error)
+
+    async def _write(self) -> None:
+        address = Address(self.session, self.avatar.name, self.quality)
+        while True:
+            await self._has_actions.wait()
+            self._has_actions.clear()
+            actions, self._actions = self._actions, []
+            await self.gateway.bus.carry_out(address, actions)
+
+    async def _send(self) -> None:
+        while not (self._ending and self.core.drained):
+            await self._has_output.wait()
+            self._has_output.clear()
+            while self.core.outbox:
+                item = self.core.outbox.popleft()
+                if isinstance(item.message, str):
+                    await self.websocket.send_text(item.message)
+                else:
+                    await self.websocket.send_bytes(item.message)
+                    self._count(item.ready_ms)
+                self._wake()
+        await self.websocket.send_text(dump("ended", frames=self.core.delivered, concealed=self.core.concealed))
+        await self.websocket.close(1000)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._do(self.core.tick(_now_ms()))
+            missing = self.core.missing()
+            if missing and time.monotonic() - self._last_arrival_s > LOOK_AFTER_S:
+                self._last_arrival_s = time.monotonic()
+                self._arrived(self.core.epoch, await self.gateway.bus.look(self.session, self.core.epoch, missing))
+
+    async def _tell(self) -> None:
+        settings, redis = self.gateway.settings, self.gateway.bus.redis
+        sent, touched_s = 0, time.monotonic()
+        while True:
+            await asyncio.sleep(settings.stats_interval_s)
+            if self._sent != sent:
+                sent = self._sent
+                await self.websocket.send_text(self._stats())
+            if time.monotonic() - touched_s >= settings.heartbeat_s:
+                touched_s = time.monotonic()
+                await sessions.touch(
+                    redis, self.session, time.time(), ttl_s=settings.session_ttl_s,
+                    next_frame=self.core.delivered, concealed=self.core.concealed,
+                )  # fmt: skip
+
+    # what they do
+
+    async def _take_audio(self, audio: bytes) -> None:
+        if self._ending:
+            raise ProtocolError("no audio may follow `end`")
+        limit = self.gateway.settings.message_max_bytes
+        if len(audio) > limit:
+            raise ProtocolError(f"a message of {len(audio)} bytes is too long", field="audio", limit=limit)
+        if len(audio) % BYTES_PER_SAMPLE:
+            raise AudioError(f"PCM16 has an even number of bytes, got {len(audio)}", field="audio")
+        self.gateway.metrics.audio_seconds.inc(len(audio) / BYTES_PER_SAMPLE / self.start.sample_rate)
+        step = max(1, self.start.sample_rate * SLICE_MS // 1000) * BYTES_PER_SAMPLE
+        for position in range(0, len(audio), step):
+            # Lossless flow control: while there is no room the socket is not read.
+            await self._has_room.wait()
+            self._do(self.core.audio(audio[position : position + step], _now_ms()))
+
+    def _command(self, text: str) -> None:
+        match messages.parse(text):
+            case messages.Start():
+                raise ProtocolError("the session has started already", field="type")
+            case messages.Begin(template=template):
+                self.core.begin(template)
+            case messages.Flush():
+                self._do(self.core.flush(_now_ms()))
+            case messages.Clear():
+                self._do(self.core.clear())
+            case messages.End():
+                self._ending = True
+                self._do(self.core.end(_now_ms()))
+
+    def _arrived(self, epoch: int, found: dict[int, bytes], timings: str = "") -> None:
+        if epoch != self.core.epoch:
+            return
+        self._last_arrival_s = time.monotonic()
+        if timings:
+            self.gateway.metrics.observe_timings(timings)
+            self.stats.note_timings(timings)
+        self._do(self.core.arrived(found, _now_ms()))
+
+    def _do(self, actions: Sequence[Action]) -> None:
+        self._actions.extend(actions)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the other tasks see what the state machine has become."""
+        if self._actions:
+            self._has_actions.set()
+        if self.core.outbox or (self._ending and self.core.drained):
+            self._has_output.set()
+        if self.core.has_room:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
+
+    def _count(self, ready_ms: float | None) -> None:
+        metrics = self.gateway.metrics
+        metrics.frames.labels("idle" if ready_ms is None else "speech").inc()
+        self._sent += 1
+        if ready_ms is not None:
+            latency_ms = _now_ms() - ready_ms
+            metrics.latency.observe(latency_ms / 1000)
+            self.stats.latencies_ms.append(latency_ms)
+        metrics.concealed.inc(self.core.concealed - self._concealed_seen)
+        self._concealed_seen = self.core.concealed
+
+    # what they say
+
+    def _record(self) -> SessionRecord:
+        now_s = time.time()
+        return SessionRecord(
+            avatar=self.avatar.name, gateway=self.gateway.bus.gateway_id, state="open", epoch=0,
+            sample_rate=self.start.sample_rate, fps=self.avatar.manifest.fps, created_at=now_s, last_seen=now_s,
+        )  # fmt: skip
+
+    def _started(self) -> str:
+        manifest = self.avatar.manifest
+        template = manifest.image.template
+        return dump(
+            "started", session=self.session, avatar=self.avatar.name, fps=manifest.fps, width=template.width,
+            height=template.height, template_frames=template.frames, epoch=0,
+            lookahead_ms=lookahead_samples(manifest) * 1000 / SAMPLE_RATE_HZ,
+            samples_per_frame=manifest.samples_per_frame,
+        )  # fmt: skip
+
+    def _stats(self) -> str:
+        return dump(
+            "stats", frames=self.core.delivered, concealed=self.core.concealed, in_flight=self.core.in_flight,
+            buffered_ms=round(self.core.buffered_ms, 1), latency_ms=self.stats.latency(),
+            stages=self.stats.stage_table(),
+        )  # fmt: skip
+
+
+def _now_ms() -> float:
+    return time.time() * 1000
+
+
+def _hello(gateway: Gateway) -> str:
+    limits = {
+        "message_max_bytes": gateway.settings.message_max_bytes,
+        "sample_rate_min_hz": messages.SAMPLE_RATE_MIN_HZ,
+        "sample_rate_max_hz": messages.SAMPLE_RATE_MAX_HZ,
+    }
+    return dump(
+        "hello", protocol=messages.SUBPROTOCOL, version=gateway.version, avatars=list(gateway.avatars), limits=limits
+    )
+
+
+def _text(message: MutableMapping[str, Any]) -> str:
+    text = message.get("text")
+    if not isinstance(text, str):
+        raise ProtocolError("a text message (JSON) is due; audio may follow `started`", field="type")
+    return text
+
+
+def _check_connected(message: MutableMapping[str, Any]) -> None:
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect
+
+
+async def _report(websocket: WebSocket, gateway: Gateway, error: LipstreamError) -> None:
+    """Tell the client what was wrong; the session goes on."""
+    gateway.metrics.errors.labels(error.code).inc()
+    await websocket.send_text(dump("error", **error.as_dict()))
+
+
+async def _close_with(websocket: WebSocket, gateway: Gateway, error: LipstreamError) -> None:
+    try:
+        await _report(websocket, gateway, error)
+        await websocket.close(error.close_code or 1011)
+    except (WebSocketDisconnect, RuntimeError):
+        # The client has gone first.
+        return

@@ -1,0 +1,73 @@
+"""The gateway process."""
+
+import asyncio
+import os
+import socket
+import uuid
+
+import uvicorn
+from starlette.applications import Starlette
+
+from common.avatars.registry import load_all
+from common.errors import SettingsError
+from common.redis_client import check_server, connect
+from common.settings import Settings
+from gateway.app import build
+from gateway.bus import GatewayBus
+from gateway.context import Gateway
+
+OVERSIZE_FACTOR = 4
+"""Messages up to so many times the limit get a typed error; beyond that the socket is closed with 1009."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; blocking.
+
+    Raises
+    ------
+    BusError
+        Redis cannot be reached at start, or is too old.
+    SettingsError
+        The port is taken.
+    """
+    check_port(settings.host, settings.port)
+    asyncio.run(_run(settings))
+
+
+def check_port(host: str, port: int) -> None:
+    """Fail early and clearly when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            message = f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
+            raise SettingsError(message, field="port") from error
+
+
+async def _run(settings: Settings) -> None:
+    redis = connect(settings.redis_url)
+    gateway_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    try:
+        await check_server(redis)
+        gateway = Gateway(settings, load_all(settings), GatewayBus(redis, settings, gateway_id))
+        await uvicorn.Server(configure(settings, build(gateway))).serve()
+    finally:
+        await redis.aclose()
+
+
+def configure(settings: Settings, app: Starlette) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        ws_max_size=settings.message_max_bytes * OVERSIZE_FACTOR,
+        # JPEG does not get smaller, it only costs time.
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=3,
+    )

@@ -1,0 +1,85 @@
+"""What the gateway measures, for Prometheus and for the sessions' own read-out."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from statistics import quantiles
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+@dataclass(slots=True)
+class Metrics:
+    """The gateway's collectors, in a registry of their own so that two gateways can live in one test."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    sessions: Gauge = field(init=False)
+    refused: Counter = field(init=False)
+    frames: Counter = field(init=False)
+    concealed: Counter = field(init=False)
+    audio_seconds: Counter = field(init=False)
+    errors: Counter = field(init=False)
+    latency: Histogram = field(init=False)
+    stage_wait: Histogram = field(init=False)
+    stage_work: Histogram = field(init=False)
+
+    def __post_init__(self) -> None:
+        registry = self.registry
+        self.sessions = Gauge("lipstream_sessions", "Open sessions", registry=registry)
+        self.refused = Counter("lipstream_sessions_refused", "Sessions refused at capacity", registry=registry)
+        self.frames = Counter("lipstream_frames", "Frames sent", ["kind"], registry=registry)
+        self.concealed = Counter("lipstream_frames_concealed", "Frames that came too late", registry=registry)
+        self.audio_seconds = Counter("lipstream_audio_seconds", "Audio received, seconds", registry=registry)
+        self.errors = Counter("lipstream_errors", "Errors sent to clients", ["code"], registry=registry)
+        self.latency = Histogram(
+            "lipstream_frame_latency_seconds",
+            "Last needed sample received -> frame handed to the socket",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.stage_wait = Histogram(
+            "lipstream_stage_wait_seconds", "Queue wait by stage", ["stage"], buckets=_SECONDS, registry=registry
+        )
+        self.stage_work = Histogram(
+            "lipstream_stage_work_seconds", "Batch work by stage", ["stage"], buckets=_SECONDS, registry=registry
+        )
+
+    def observe_timings(self, timings: str) -> None:
+        """Record a notice's `<stage>=<wait ms>/<work ms>,...`."""
+        for stage, (wait_ms, work_ms) in parse_timings(timings).items():
+            self.stage_wait.labels(stage).observe(wait_ms / 1000)
+            self.stage_work.labels(stage).observe(work_ms / 1000)
+
+
+def parse_timings(timings: str) -> dict[str, tuple[float, float]]:
+    """Stage -> queue wait and work, milliseconds."""
+    stages = {}
+    for stamp in filter(None, timings.split(",")):
+        stage, _, figures = stamp.partition("=")
+        wait, _, work = figures.partition("/")
+        stages[stage] = (float(wait), float(work))
+    return stages
+
+
+@dataclass(slots=True)
+class SessionStats:
+    """A session's own recent numbers."""
+
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=250))
+    stages: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def note_timings(self, timings: str) -> None:
+        """Keep a notice's figures."""
+        self.stages = parse_timings(timings)
+
+    def latency(self) -> dict[str, float] | None:
+        """Median and 95th percentile, milliseconds; None before there are two frames."""
+        if len(self.latencies_ms) < 2:
+            return None
+        cuts = quantiles(self.latencies_ms, n=20, method="inclusive")
+        return {"p50": round(cuts[9], 1), "p95": round(cuts[18], 1)}
+
+    def stage_table(self) -> dict[str, dict[str, float]]:
+        """The newest task's way through the stages."""
+        return {stage: {"wait_ms": wait, "work_ms": work} for stage, (wait, work) in self.stages.items()}

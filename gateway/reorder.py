@@ -1,0 +1,76 @@
+"""Frames come from many workers in any order; here they get their order back, within a deadline."""
+
+from dataclasses import dataclass, field
+
+from common.frames import Flag, FrameHeader
+
+
+@dataclass(slots=True)
+class Reorder:
+    """The frames of one session that have arrived but not left, and until when each awaited one is waited for."""
+
+    frame_us: int
+    next_frame: int = 0
+    epoch: int = 0
+    concealed: int = 0
+    _arrived: dict[int, bytes] = field(default_factory=dict)
+    _deadlines_ms: dict[int, float] = field(default_factory=dict)
+    _previous: bytes | None = None
+
+    def expect(self, first: int, count: int, deadline_ms: float) -> None:
+        """Frames `first .. first + count` are under way."""
+        self._deadlines_ms.update(dict.fromkeys(range(first, first + count), deadline_ms))
+
+    @property
+    def pending(self) -> int:
+        """Frames that have not left, arrived or not."""
+        return len(self._deadlines_ms)
+
+    @property
+    def awaited(self) -> int:
+        """Frames under way that have not arrived."""
+        return len(self._deadlines_ms) - len(self._arrived)
+
+    def missing(self) -> list[int]:
+        """The frames under way that have not arrived, in order."""
+        return sorted(self._deadlines_ms.keys() - self._arrived.keys())
+
+    def put(self, frame: int, message: bytes) -> None:
+        """A finished frame; repeats, and frames that nobody waits for any more, are ignored."""
+        if frame in self._deadlines_ms:
+            self._arrived.setdefault(frame, message)
+
+    def pop(self, now_ms: float) -> list[tuple[int, bytes]]:
+        """The frames that may leave now, in order.
+
+        A frame past its deadline is concealed: the one before it is repeated under its number, with the flag
+        CONCEALED. Where there is none before it, the frame is left out.
+        """
+        ready = []
+        while self.next_frame in self._deadlines_ms:
+            frame = self.next_frame
+            message = self._arrived.pop(frame, None)
+            if message is None:
+                if now_ms <= self._deadlines_ms[frame]:
+                    break
+                self.concealed += 1
+                message = self._repeat(frame)
+            del self._deadlines_ms[frame]
+            self.next_frame += 1
+            if message is not None:
+                self._previous = message
+                ready.append((frame, message))
+        return ready
+
+    def clear(self, epoch: int, next_frame: int) -> None:
+        """Barge-in: forget everything, go on at `next_frame` of `epoch`."""
+        self._arrived.clear()
+        self._deadlines_ms.clear()
+        self.epoch, self.next_frame = epoch, next_frame
+
+    def _repeat(self, frame: int) -> bytes | None:
+        if self._previous is None:
+            return None
+        header, picture = FrameHeader.unpack(self._previous)
+        flags = (header.flags | Flag.CONCEALED) & ~Flag.LAST
+        return header._replace(epoch=self.epoch, frame=frame, pts_us=frame * self.frame_us, flags=flags).pack(picture)

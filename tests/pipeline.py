@@ -1,0 +1,73 @@
+"""A whole pipeline inside one event loop: workers of every stage and a gateway on a free port, over a real Redis."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import uvicorn
+from redis.asyncio import Redis
+
+import workers.audio.main
+import workers.compositor.main
+import workers.inference.main
+from common.avatars.registry import load_all
+from common.redis_client import connect
+from common.settings import Settings
+from common.worker import Worker
+from gateway.app import build
+from gateway.bus import GatewayBus
+from gateway.context import Gateway
+from gateway.main import configure
+
+BUILDERS = {
+    "audio": workers.audio.main.build,
+    "inference": workers.inference.main.build,
+    "compositor": workers.compositor.main.build,
+}
+
+
+class Pipeline(NamedTuple):
+    """A running pipeline."""
+
+    url: str
+    http: str
+    redis: Redis
+    gateway: Gateway
+    workers: list[Worker]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.asynccontextmanager
+async def running(redis_url: str, folder: Path, *, count: int = 1, **changes: Any) -> AsyncIterator[Pipeline]:
+    """A pipeline with `count` workers a stage; all of it is gone afterwards."""
+    settings = Settings(
+        redis_url=redis_url, avatars_dir=folder, port=free_port(), block_ms=50, **{"avatars": ("tiny",)} | changes
+    )
+    redis = connect(redis_url)
+    await redis.flushall()
+    made = [Worker(stage(settings), redis, settings) for stage in BUILDERS.values() for _ in range(count)]
+    gateway = Gateway(settings, load_all(settings), GatewayBus(redis, settings, "test-gateway"))
+    server = uvicorn.Server(configure(settings, build(gateway)))
+    server.install_signal_handlers = lambda: None
+    tasks = [asyncio.create_task(worker.run()) for worker in made] + [asyncio.create_task(server.serve())]
+    try:
+        while not server.started:
+            await asyncio.sleep(0.01)
+        yield Pipeline(
+            f"ws://127.0.0.1:{settings.port}/ws", f"http://127.0.0.1:{settings.port}", redis, gateway, made
+        )
+    finally:
+        server.should_exit = True
+        for worker in made:
+            worker.stopping.set()
+        await asyncio.wait(tasks, timeout=5)
+        await redis.aclose()

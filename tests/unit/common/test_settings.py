@@ -1,0 +1,94 @@
+"""Where settings come from, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from common.errors import SettingsError
+from common.settings import Settings, load
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("LIPSTREAM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_defaults_are_valid() -> None:
+    assert load() == Settings()
+
+
+def test_arguments_win_over_environment_over_dotenv_over_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "lipstream.yaml"
+    config.write_text("port: 1001\njpeg_quality: 50\nbatch_max: 3\nmodel_threads: 2\n")
+    (tmp_path / ".env").write_text("LIPSTREAM_PORT=1002\nLIPSTREAM_JPEG_QUALITY=60\nLIPSTREAM_BATCH_MAX=4\nOTHER=1\n")
+    monkeypatch.setenv("LIPSTREAM_PORT", "1003")
+    monkeypatch.setenv("LIPSTREAM_JPEG_QUALITY", "70")
+    settings = load(config, port=1004, host=None)
+    found = settings.port, settings.jpeg_quality, settings.batch_max, settings.model_threads
+    assert found == (1004, 70, 4, 2)
+
+
+def test_avatars_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPSTREAM_AVATARS", "demo, other")
+    assert load().avatars == ("demo", "other")
+
+
+def test_an_unknown_key_is_refused_wherever_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("prot: 1\n")
+    with pytest.raises(SettingsError, match="prot: unknown setting"):
+        load(config)
+    (tmp_path / ".env").write_text("LIPSTREAM_PROT=1\n")
+    with pytest.raises(SettingsError, match="prot: unknown setting"):
+        load()
+    (tmp_path / ".env").unlink()
+    monkeypatch.setenv("LIPSTREAM_PROT", "1")
+    with pytest.raises(SettingsError, match="prot: unknown setting"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"port": 0}, "port: Input should be greater than or equal to 1"),
+        ({"reclaim_idle_ms": 100}, "reclaim_idle_ms must not be below block_ms"),
+        ({"in_flight_frames": 97}, "in_flight_frames must not exceed frame_ring_slots"),
+        ({"audio_ring_frames": 100}, "audio_ring_frames must exceed in_flight_frames"),
+        ({"task_frames": 65}, "task_frames must not exceed in_flight_frames"),
+        ({"frame_deadline_ms": 900}, "frame_deadline_ms must be at least twice reclaim_idle_ms"),
+        ({"provider": "tpu"}, "provider: Input should be 'cpu' or 'cuda'"),
+    ],
+)
+def test_a_value_that_breaks_something_is_refused_with_what_it_breaks(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(**changes)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["- a\n- b\n", ": :", "\x00"])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: str) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(content)
+    with pytest.raises(SettingsError):
+        load(config)
+    with pytest.raises(SettingsError, match="cannot read"):
+        load(tmp_path / "missing.yaml")
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        load().port = 1  # type: ignore[misc]
+
+
+def test_every_setting_is_used_somewhere() -> None:
+    root = Path(__file__).parents[3]
+    folders = ("common", "workers", "gateway", "cli")
+    sources = [p.read_text() for folder in folders for p in (root / folder).rglob("*.py") if p.name != "settings.py"]
+    unused = [name for name in Settings.model_fields if not any(f".{name}" in source for source in sources)]
+    assert unused == []

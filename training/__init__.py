@@ -1,0 +1,1 @@
+"""Trains the two networks of the demo avatar: the sound encoder and the painter."""

@@ -1,0 +1,1 @@
+"""PCM -> log-mel columns."""

@@ -1,0 +1,1 @@
+"""Mouth patch + template frame -> JPEG."""

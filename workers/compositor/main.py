@@ -1,0 +1,27 @@
+"""The compositor worker: mouth patches -> finished JPEG frames in the session's frame ring."""
+
+from common import keys, payloads
+from common.avatars.registry import load_all
+from common.publish import to_ring
+from common.settings import Settings
+from common.stage import Stage
+from common.worker import run as run_worker
+from workers.compositor.stage import Compositor
+
+
+def build(settings: Settings) -> Stage:
+    """The stage with the avatars' templates encoded."""
+    avatars = load_all(settings)
+    return Stage(
+        name="compositor",
+        stream=keys.stage("compositor"),
+        process=Compositor(list(avatars.values()), settings.jpeg_quality).process,
+        fetch=payloads.fetch,
+        publish=to_ring(settings),
+        avatars=tuple(avatars),
+    )
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM."""
+    run_worker(build(settings), settings)

@@ -1,0 +1,101 @@
+"""The compositor stage: mouth patches -> finished frames, each a header and a JPEG of the whole picture."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from common.avatars.manifest import Manifest
+from common.avatars.package import Avatar, Picture
+from common.avatars.timeline import OPEN
+from common.contracts import Task
+from common.errors import TaskError
+from common.frames import Flag, FrameHeader
+from common.media import frames_covering
+from common.stage import Job
+from workers.compositor import jpeg
+from workers.compositor.paste import overlay
+from workers.compositor.pictures import Pictures
+
+MICROSECONDS_PER_SECOND: Final = 1_000_000
+
+
+class Compositor:
+    """The stage with the pictures of its avatars.
+
+    Parameters
+    ----------
+    quality : the JPEG quality that is made ready at the start; tasks of other qualities are served too.
+    """
+
+    def __init__(self, avatars: Sequence[Avatar], quality: int) -> None:
+        self._pictures = {avatar.name: Pictures(avatar, quality) for avatar in avatars}
+
+    def process(self, jobs: Sequence[Job]) -> list[list[bytes]]:
+        """The frames of each job, in order, as clients get them.
+
+        Raises
+        ------
+        TaskError
+            Not retryable: the avatar is not loaded here, or a payload is not of the size that its task states.
+        """
+        return [compose_task(self._pictures_of(task), task, payload) for task, payload in jobs]
+
+    def _pictures_of(self, task: Task) -> Pictures:
+        if task.avatar not in self._pictures:
+            loaded = ", ".join(sorted(self._pictures)) or "none"
+            raise TaskError(f"avatar '{task.avatar}' is not loaded by this compositor; loaded: {loaded}")
+        return self._pictures[task.avatar]
+
+
+def compose_task(pictures: Pictures, task: Task, payload: bytes) -> list[bytes]:
+    """The finished frames of one task.
+
+    Parameters
+    ----------
+    payload : the patches, uint8, shape (count, inner height, inner width, 3), BGR.
+    """
+    frames = []
+    for index, patch in enumerate(_patches(pictures.manifest, task, payload)):
+        header = header_of(pictures.manifest, task, index)
+        frames.append(header.pack(compose(pictures, header.template, patch, task.quality)))
+    return frames
+
+
+def compose(pictures: Pictures, template: int, patch: Picture, quality: int) -> bytes:
+    """Template frame `template` with the patch as its mouth, as JPEG.
+
+    Byte-identical to pasting into the whole picture and encoding that; only the region around the face is touched.
+    """
+    face = pictures.faces[template]
+    changed = overlay(face.pixels, face.crop, patch, pictures.manifest)
+    return jpeg.fill(pictures.remains(quality)[template], jpeg.encode(changed, quality, pictures.grid))
+
+
+def header_of(manifest: Manifest, task: Task, index: int) -> FrameHeader:
+    """The header of the task's frame `index`, counted from the task's first."""
+    template = manifest.image.template
+    frame = task.first + index
+    return FrameHeader(
+        epoch=task.epoch,
+        frame=frame,
+        pts_us=frame * MICROSECONDS_PER_SECOND // manifest.fps,
+        template=manifest.template_index(task.template + index),
+        bounds=(0, 0, template.width, template.height),
+        flags=Flag.LAST if _is_last(manifest, task, task.offset + index) else Flag.NONE,
+    )
+
+
+def _is_last(manifest: Manifest, task: Task, frame: int) -> bool:
+    """Whether `frame`, counted from the start of its segment, ends it; never while the segment is open."""
+    return task.samples != OPEN and frame == frames_covering(task.samples, manifest.samples_per_frame) - 1
+
+
+def _patches(manifest: Manifest, task: Task, payload: bytes) -> Picture:
+    width, height = manifest.image.inner
+    shape = (task.count, height, width, 3)
+    if len(payload) != math.prod(shape):
+        need = f"{task.count} patches of {width}x{height} are {math.prod(shape)} bytes"
+        raise TaskError(f"payload: {need}, got {len(payload)}; does the inference worker serve the same package?")
+    return np.frombuffer(payload, dtype=np.uint8).reshape(shape)

@@ -1,0 +1,1 @@
+"""Log-mel columns -> mouth patches, with ONNX Runtime."""

@@ -1,0 +1,104 @@
+"""Template frames -> the painter's picture input, and what it paints -> pixels; pure but for the decoding."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from common.avatars.manifest import Image, Output
+from common.avatars.package import Avatar, Picture
+from common.errors import TaskError
+
+INTERPOLATIONS: Final = {
+    "nearest": cv2.INTER_NEAREST,
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The regions of interest of a template, ready for the network.
+
+    `rois` is uint8, shape (template frames, 3, height, width), in the network's colour order: a quarter of what the
+    floats would take. `values` is the network's value of each grey level.
+    """
+
+    image: Image
+    rois: Bytes
+    values: NDArray[np.float32]
+
+    def tensor(self, indices: list[int]) -> NDArray[np.float32]:
+        """The picture input for some template frames: float32, shape (len(indices), *image.tensor.shape)."""
+        reference = self.rois[indices]
+        stacks = [masked(self.image, reference) if kind == "masked" else reference for kind in self.image.stack]
+        return self.values[np.concatenate(stacks, axis=1)]
+
+
+def load_pictures(avatar: Avatar) -> Pictures:
+    """Decode the template once and keep what the network sees of it."""
+    image = avatar.manifest.image
+    width, height = image.inner
+    rois = np.empty((image.template.frames, 3, height, width), np.uint8)
+    for index, frame in enumerate(avatar.template_frames()):
+        rois[index] = roi(image, frame, avatar.crops[index])
+    # A table in place of arithmetic: 256 results, each rounded once.
+    values = (np.arange(256) * image.scale + image.offset).astype(np.float32)
+    return Pictures(image, rois, values)
+
+
+def roi(image: Image, frame: Picture, crop: tuple[int, int, int, int]) -> Bytes:
+    """What the network sees of a BGR frame, unmasked: uint8, shape (3, height, width), in its colour order."""
+    x1, y1, x2, y2 = crop
+    resized = cv2.resize(frame[y1:y2, x1:x2], image.size, interpolation=INTERPOLATIONS[image.interpolation])
+    width, height = image.inner
+    border = image.border_px
+    inner = np.asarray(resized[border : border + height, border : border + width], np.uint8)
+    return np.ascontiguousarray(_in_order(inner, image.colour).transpose(2, 0, 1))
+
+
+def masked(image: Image, rois: Bytes) -> Bytes:
+    """A copy of some regions, shape (..., height, width), with the manifest's rectangles set to 0."""
+    copy = rois.copy()
+    for rect in image.masks:
+        copy[..., rect.y : rect.y + rect.height, rect.x : rect.x + rect.width] = 0
+    return copy
+
+
+def pixels(output: Output, painted: NDArray[Any]) -> Bytes:
+    """The network's output as pictures.
+
+    Parameters
+    ----------
+    painted : shape (frames, 3, height, width), in the network's colours and range.
+
+    Returns
+    -------
+    uint8, shape (frames, height, width, 3), BGR.
+
+    Raises
+    ------
+    TaskError
+        A value is NaN.
+    """
+    values = painted.astype(np.float32) * np.float32(output.scale) + np.float32(output.offset)
+    if output.rounding == "nearest":
+        np.rint(values, out=values)
+    np.clip(values, 0, 255, out=values)
+    try:
+        with np.errstate(invalid="raise"):
+            levels = values.astype(np.uint8)
+    except FloatingPointError as error:
+        raise TaskError("the network painted values that are not numbers") from error
+    return np.ascontiguousarray(_in_order(levels.transpose(0, 2, 3, 1), output.colour))
+
+
+def _in_order(picture: Bytes, colour: str) -> Bytes:
+    """BGR <-> the named colour order, along the last axis."""
+    return picture[..., ::-1] if colour == "rgb" else picture
