@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cli.media import Clip, open_mp4
-from common.errors import InputError
+from common.errors import InputError, LipstreamError
 
 _FRAME_FILE = re.compile(r"\d{6}\.jpg")
 
@@ -21,6 +21,8 @@ def opened(output: Path | None, folder: Path | None, fps: int, clip: Clip) -> It
     ------
     InputError
         Nothing can be written there.
+    LipstreamError
+        Writing fails on the way, as on a full disk.
     """
     with ExitStack() as stack:
         writers: list[Write] = []
@@ -50,7 +52,11 @@ def _open_folder(folder: Path) -> Iterator[Write]:
 
     def write(picture: bytes) -> None:
         nonlocal written
-        (folder / f"{written:06d}.jpg").write_bytes(picture)
+        path = folder / f"{written:06d}.jpg"
+        try:
+            path.write_bytes(picture)
+        except OSError as error:
+            raise LipstreamError(f"cannot write {path}: {error.strerror}") from error
         written += 1
 
     yield write

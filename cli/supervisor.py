@@ -155,4 +155,4 @@ def _die_with_parent() -> None:
 
 
 def _in_words(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"

@@ -24,6 +24,7 @@ from common.redis_client import check_server, connect
 from common.settings import Settings
 from common.stage import Delivery, Job, Outcome, Stage
 from common.streams import Entry, WorkStream
+from common.tasks import stop
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class Worker:
                     await self._sleep(pause_s)
             await self._leave()
         finally:
-            beat.cancel()
+            await stop(beat)
 
     async def step(self) -> int:
         """One round of the loop; the number of tasks that were finished."""

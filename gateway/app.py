@@ -22,6 +22,7 @@ from common.avatars.timeline import lookahead_samples
 from common.errors import BusError
 from common.media import SAMPLE_RATE_HZ
 from common.redis_client import translated
+from common.tasks import stop
 from gateway.connection import serve
 from gateway.context import Gateway, template_jpeg
 
@@ -37,8 +38,7 @@ def build(gateway: Gateway) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         inbox = asyncio.create_task(gateway.bus.run())
         yield
-        inbox.cancel()
-        await asyncio.gather(inbox, return_exceptions=True)
+        await stop(inbox)
         await gateway.bus.close()
 
     async def websocket(socket: WebSocket) -> None:

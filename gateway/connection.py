@@ -21,6 +21,7 @@ from common.avatars.timeline import lookahead_samples
 from common.errors import AudioError, CapacityError, InputError, LipstreamError, ProtocolError
 from common.media import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
 from common.sessions import SessionRecord
+from common.tasks import stop
 from gateway import messages
 from gateway.bus import Address
 from gateway.context import Gateway, template_jpeg
@@ -148,9 +149,7 @@ class Connection:
                 task.result()
         finally:
             bus.detach(self.session)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stop(*tasks)
             await sessions.delete(redis, self.session)
 
     # the four tasks, and the slow one that reports

@@ -34,7 +34,8 @@ class Gateway:
 @lru_cache(maxsize=4)
 def _template_jpegs(avatar: Avatar, quality: int) -> tuple[bytes, ...]:
     """The whole template as JPEGs; some 60 kB a 720p frame, so a few avatars are kept and no more."""
-    flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    subsampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
+    flags = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, subsampling]
     return tuple(cv2.imencode(".jpg", picture, flags)[1].tobytes() for picture in avatar.template_frames())
 
 

@@ -25,7 +25,7 @@ class Start(_ClientMessage):
     sample_rate: int = Field(24_000, ge=SAMPLE_RATE_MIN_HZ, le=SAMPLE_RATE_MAX_HZ)
     pace: Literal["live", "lossless"] = "live"
     idle: Literal["client", "server"] = "client"
-    quality: int | None = Field(None, ge=1, le=100)
+    quality: Literal[60, 75, 85, 95] | None = None
 
 
 class Begin(_ClientMessage):

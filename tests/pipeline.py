@@ -62,9 +62,7 @@ async def running(redis_url: str, folder: Path, *, count: int = 1, **changes: An
     try:
         while not server.started:
             await asyncio.sleep(0.01)
-        yield Pipeline(
-            f"ws://127.0.0.1:{settings.port}/ws", f"http://127.0.0.1:{settings.port}", redis, gateway, made
-        )
+        yield Pipeline(f"ws://127.0.0.1:{settings.port}/ws", f"http://127.0.0.1:{settings.port}", redis, gateway, made)
     finally:
         server.should_exit = True
         for worker in made:

@@ -87,11 +87,14 @@ def train(data: Path, work: Path, minutes: float, batch_size: int, peak_rate: fl
         pace.spent_s, step = before["spent_s"], before["step"]
     weight = mouth_weight(*pictures.regions.shape[1:3])
     rows, random = pictures.speaking(held_out=False), np.random.default_rng(step)
+    movement = np.linalg.norm((pictures.codes[rows] - np.eye(16, dtype=np.float32)[0]) @ viseme_table(data), axis=1)
+    chance = 0.5 + movement / movement.mean()
     losses: list[float] = []
     while pace.share() < 1.0:
         for group in optimizer.param_groups:
             group["lr"] = pace.rate()
-        images, codes, targets = pictures.batch(random.choice(rows, batch_size, replace=False))
+        chosen = random.choice(rows, batch_size, replace=False, p=chance / chance.sum())
+        images, codes, targets = pictures.batch(chosen)
         loss = picture_loss(model(images, codes), targets, weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -62,13 +62,13 @@ export function createLink(url, { onFrame, onEvent, onUp, onDown }) {
     get session() {
       return session;
     },
-    /** Opens a session with these options; a present one with others is closed. */
+    /** Opens a session with these options, in place of one with others. @returns {boolean} whether it had to */
     use(wanted) {
-      if (session && options?.avatar === wanted.avatar && options.pace === wanted.pace) return session.started;
+      if (session && options.avatar === wanted.avatar && options.pace === wanted.pace) return false;
       close();
       options = wanted;
       open();
-      return session.started;
+      return true;
     },
     close,
   };

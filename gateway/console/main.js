@@ -45,7 +45,7 @@ const link = createLink(`${location.protocol === "https:" ? "wss" : "ws"}://${lo
     isUp = true;
     meter.started(started);
     ui.setLink("up", "Connected");
-    if (document.documentElement.dataset.state !== "speaking") settle();
+    if (!turn) settle();
   },
   onDown(error, waitMs) {
     isUp = false;
@@ -87,9 +87,9 @@ function refreshButtons() {
 const wanted = () => ({ avatar: avatar.name, sampleRate: RATE_HZ, pace: source === "microphone" ? "live" : "lossless" });
 
 function reconnect() {
+  if (!link.use(wanted())) return;
   isUp = false;
   ui.setLink("waiting", "Connecting");
-  link.use(wanted());
 }
 
 /** One press of Play: from here to `finishTurn`. `isOn` turns false when something else came first. */
@@ -100,7 +100,7 @@ async function play() {
   refreshButtons();
   try {
     clock ??= createClock();
-    await clock.resume();
+    await Promise.all([clock.resume(), link.session.started]);
     if (source === "microphone") await speak(mine);
     else await recite(mine);
   } catch (error) {
@@ -148,7 +148,7 @@ async function recordingBytes() {
 
 function begin(mine, recording) {
   mine.beganMs = performance.now();
-  player ??= createPlayer({ clock, screen: ui.screen, idle, meter, fps: avatar.fps, onStart, onEnd: onEnd });
+  player ??= createPlayer({ clock, screen: ui.screen, idle, meter, fps: avatar.fps, onStart, onEnd });
   player.expect(recording);
   meter.opened();
   link.session?.begin(idle.promise(Math.ceil(leadS * avatar.fps)));
@@ -224,14 +224,14 @@ function chooseSource(name) {
   if (turn) finishTurn();
   source = name;
   ui.setSource(source, file?.name);
+  reconnect();
   settle();
-  link.use(wanted());
 }
 
 function chooseFile(chosen) {
   file = chosen;
   chooseSource("file");
-  if (isUp) play();
+  if (link.session) play();
 }
 
 function chooseAvatar(name) {

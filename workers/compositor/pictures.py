@@ -14,7 +14,7 @@ from common.avatars.package import Avatar, Picture
 from workers.compositor import jpeg
 from workers.compositor.jpeg import Grid, Rect, Region
 
-QUALITIES_KEPT: Final = 3
+QUALITIES_KEPT: Final = 5
 """Qualities of one avatar that are held encoded at a time; one more replaces the one unused for longest."""
 
 Remains = tuple[bytes, ...]

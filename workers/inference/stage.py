@@ -18,9 +18,6 @@ from workers.inference.engine import Engine, Provider, load_engine
 from workers.inference.pictures import Bytes, Pictures, load_pictures, pixels
 from workers.inference.windows import SILENCE, ZEROS, Floats, audio_tensor, encoder_windows, rows_of_frames
 
-MAX_BATCH: Final = 32
-"""Frames, or encoder steps, in one call of a network; bounds its memory."""
-
 CACHED_ROWS: Final = 8192
 """About 16 MB of 512 floats a row: five minutes of one session, or three seconds of a hundred."""
 
@@ -76,7 +73,6 @@ class Inference:
     """
 
     avatars: Mapping[str, LoadedAvatar]
-    max_batch: int = MAX_BATCH
     cache: RowCache = field(default_factory=lambda: RowCache(CACHED_ROWS))
 
     def process(self, jobs: Sequence[Job]) -> list[list[bytes]]:
@@ -104,7 +100,7 @@ class Inference:
         audio = np.concatenate([_audio_of(avatar, segment, rows) for segment in segments])
         indices = [manifest.template_index(s.task.template + k) for s in segments for k in range(s.task.count)]
         pieces = []
-        for batch in _batches(len(indices), self.max_batch):
+        for batch in _batches(len(indices), avatar.painter.batch):
             feeds: dict[str, NDArray[Any]] = {
                 manifest.image.tensor.name: avatar.pictures.tensor(indices[batch]),
                 manifest.audio.tensor.name: audio[batch],
@@ -125,8 +121,7 @@ class Inference:
             cached |= found
         rows = {key: row for key, row in cached.items() if row is not None}
         missing, inputs = [key for key in cached if key not in rows], np.concatenate(windows)
-        for batch in _batches(len(missing), self.max_batch):
-            rows |= zip(missing[batch], _encode(avatar.manifest, avatar.encoder, inputs[batch]), strict=True)
+        rows |= zip(missing, _encode(avatar.manifest, avatar.encoder, inputs), strict=True)
         for key in missing:
             self.cache.put(key, rows[key])
         return rows
@@ -162,8 +157,11 @@ def _audio_of(avatar: LoadedAvatar, segment: _Segment, rows: Mapping[StepKey, Fl
 
 def _encode(manifest: Manifest, encoder: Engine, windows: Floats) -> Floats:
     """Encoder rows, float32, shape (windows, features)."""
-    encoded = encoder.run({encoder_of(manifest).input.name: windows})
-    return np.asarray(encoded, np.float32).reshape(len(windows), -1)
+    parts = encoder_of(manifest)
+    rows = np.empty((len(windows), parts.features), np.float32)
+    for batch in _batches(len(windows), encoder.batch):
+        rows[batch] = encoder.run({parts.input.name: windows[batch]}).reshape(-1, parts.features)
+    return rows
 
 
 def _batches(total: int, size: int) -> Iterator[slice]:

@@ -22,7 +22,7 @@ def test_start_has_defaults() -> None:
         ('{"type":"start","sample_rate":"24000"}', "sample_rate", None),
         ('{"type":"start","avatar":"../../etc/passwd"}', "avatar", "^[a-z0-9][a-z0-9_-]{0,63}$"),
         ('{"type":"start","pace":"fast"}', "pace", "'live' or 'lossless'"),
-        ('{"type":"start","quality":0}', "quality", 1),
+        ('{"type":"start","quality":84}', "quality", "60, 75, 85 or 95"),
         ('{"type":"start","volume":3}', "volume", None),
         ('{"type":"begin"}', "template", None),
         ('{"type":"begin","template":-1}', "template", 0),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from common.avatars.manifest import Tensor
 from common.errors import AvatarError, ProviderError
@@ -37,33 +37,23 @@ def feeds_of(batch: int, dtype: Any = np.float32) -> dict[str, Any]:
     return {"left": left, "right": 10 * left}
 
 
-@pytest.mark.parametrize("batch", [1, 5])
-def test_a_batch_of_any_size_runs(network: Path, batch: int) -> None:
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_batch_of_any_size_runs(network: Path, size: int) -> None:
     loaded = load_engine(network, INPUTS, OUTPUT, "cpu", 1)
-    assert np.array_equal(loaded.run(feeds_of(batch)), 11 * feeds_of(batch)["left"])
+    assert np.array_equal(loaded.run(feeds_of(size)), 11 * feeds_of(size)["left"])
 
 
-def test_a_graph_exported_for_one_item_runs_a_batch_item_by_item(tmp_path: Path) -> None:
-    loaded = load_engine(write_sum(tmp_path / "one.onnx", batch=1), INPUTS, OUTPUT, "cpu", 1)
-    assert np.array_equal(loaded.run(feeds_of(4)), 11 * feeds_of(4)["left"])
+def test_a_cpu_takes_one_item_at_a_time(network: Path) -> None:
+    assert load_engine(network, INPUTS, OUTPUT, "cpu", 2).batch == 1
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_an_item_gets_the_same_bits_alone_and_in_a_batch_on_any_number_of_threads(tmp_path: Path, threads: int) -> None:
-    """With a convolution that ONNX Runtime itself, on several threads, sums in another order in a batch."""
-    rng = np.random.default_rng(6)
-    kernel = numpy_helper.from_array(rng.normal(size=(13, 17, 3, 3)).astype(np.float32), "kernel")
-    picture = helper.make_tensor_value_info("picture", TensorProto.FLOAT, ["batch", 17, 9, 9])
-    painted = helper.make_tensor_value_info("painted", TensorProto.FLOAT, ["batch", 13, 9, 9])
-    nodes = [helper.make_node("Conv", ["picture", "kernel"], ["painted"], pads=[1, 1, 1, 1])]
-    graph = helper.make_graph(nodes, "odd", [picture], [painted], [kernel])
-    path = tmp_path / "odd.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
-    inputs, output = [Tensor(name="picture", shape=(17, 9, 9))], Tensor(name="painted", shape=(13, 9, 9))
-    loaded = load_engine(path, inputs, output, "cpu", threads)
-    batch = rng.normal(size=(8, 17, 9, 9)).astype(np.float32)
-    alone = [loaded.run({"picture": batch[i : i + 1]}) for i in range(8)]
-    assert np.array_equal(loaded.run({"picture": batch}), np.concatenate(alone))
+def test_a_graph_exported_for_one_item_takes_one_item_at_a_time_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "LARGEST_BATCH", {"cpu": 32})
+    one, any_number = write_sum(tmp_path / "one.onnx", batch=1), write_sum(tmp_path / "any.onnx")
+    assert load_engine(one, INPUTS, OUTPUT, "cpu", 1).batch == 1
+    assert load_engine(any_number, INPUTS, OUTPUT, "cpu", 1).batch == 32
 
 
 def test_inputs_are_converted_to_the_type_of_the_graph(tmp_path: Path) -> None:

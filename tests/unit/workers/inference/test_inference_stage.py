@@ -21,6 +21,7 @@ from common.stage import Job
 from workers.audio.mel import mel_spectrogram
 from workers.audio.stage import AudioStage, samples_of_task
 from workers.inference.cache import RowCache
+from workers.inference.engine import Engine
 from workers.inference.stage import Inference, LoadedAvatar, load_avatar
 
 SPEECH = {
@@ -148,49 +149,52 @@ def test_the_order_of_jobs_does_not_matter(avatar: Avatar, inference: Inference)
     assert inference.process(jobs[::-1])[::-1] == straight
 
 
-def test_the_largest_batch_changes_nothing_but_memory(avatar: Avatar, loaded: LoadedAvatar) -> None:
-    jobs = with_columns(avatar, [task for session in SPEECH for task in in_pieces(avatar, session, 7)])
-    results = [Inference({avatar.name: loaded}, max_batch=size).process(jobs) for size in (1, 4, 1_000)]
-    assert results[0] == results[1] == results[2]
-
-
 @dataclasses.dataclass
 class Counting:
     """An engine that notes the sizes of its batches."""
 
-    engine: Any
+    engine: Engine
+    batch: int
     sizes: list[int] = dataclasses.field(default_factory=list)
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         self.sizes.append(len(next(iter(feeds.values()))))
-        result: NDArray[Any] = self.engine.run(feeds)
-        return result
+        return self.engine.run(feeds)
 
 
-def counted(avatar: Avatar, loaded: LoadedAvatar, **more: Any) -> tuple[Inference, Counting, Counting]:
-    encoder, painter = Counting(loaded.encoder), Counting(loaded.painter)
+def counted(loaded: LoadedAvatar, batch: int = 32) -> tuple[Inference, Counting, Counting]:
+    """The stage with engines that take some items at once, as on a GPU."""
+    encoder, painter = Counting(loaded.encoder, batch), Counting(loaded.painter, batch)
     watched = dataclasses.replace(loaded, encoder=encoder, painter=painter)
-    return Inference({avatar.name: watched}, **more), encoder, painter
+    return Inference({loaded.manifest.name: watched}), encoder, painter
+
+
+def test_the_largest_batch_of_the_engines_changes_no_pixel(
+    avatar: Avatar, loaded: LoadedAvatar, inference: Inference
+) -> None:
+    jobs = with_columns(avatar, [task for session in SPEECH for task in in_pieces(avatar, session, 7)])
+    wanted = inference.process(jobs)
+    for size in (4, 1_000):
+        assert counted(loaded, size)[0].process(jobs) == wanted
 
 
 def test_jobs_of_many_sessions_run_as_one_batch(reference_avatar: Avatar) -> None:
-    inference, encoder, painter = counted(reference_avatar, load_avatar(reference_avatar, "cpu", 1))
-    inference.process(
-        with_columns(reference_avatar, [task_of(reference_avatar, s, 0, 2) for s in ("session-1", "session-2")])
-    )
+    inference, encoder, painter = counted(load_avatar(reference_avatar, "cpu", 1))
+    tasks = [task_of(reference_avatar, session, 0, 2) for session in ("session-1", "session-2")]
+    inference.process(with_columns(reference_avatar, tasks))
     # Frames 0 and 1 see the steps 0 to 7.
     assert (encoder.sizes, painter.sizes) == ([16], [4])
 
 
-def test_no_call_of_a_network_exceeds_the_largest_batch(avatar: Avatar, loaded: LoadedAvatar) -> None:
-    inference, encoder, painter = counted(avatar, loaded, max_batch=6)
+def test_no_call_of_a_network_exceeds_its_largest_batch(avatar: Avatar, loaded: LoadedAvatar) -> None:
+    inference, encoder, painter = counted(loaded, 6)
     inference.process(with_columns(avatar, [whole(avatar, "session-1")]))
     assert max(encoder.sizes) == max(painter.sizes) == 6
     assert sum(painter.sizes) == 25
 
 
 def test_the_encoder_runs_once_a_step_while_a_session_stays(avatar: Avatar, loaded: LoadedAvatar) -> None:
-    inference, encoder, _ = counted(avatar, loaded)
+    inference, encoder, _ = counted(loaded)
     clip = len(SPEECH["session-1"])
     for job in with_columns(avatar, in_pieces(avatar, "session-1", 2)):
         inference.process([job])

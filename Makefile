@@ -1,0 +1,46 @@
+# `make demo` shows Lipstream at work; `make test` runs every check. Both set up what they need.
+
+PYTHON ?= python3
+PORT ?= 3000
+BIN := .venv/bin
+
+.PHONY: help setup demo test check bench browser clean
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+setup: .venv/.ready ## A .venv with everything
+
+.venv/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with make PYTHON=python3.x"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: setup ## Start everything and print the address of the console (PORT=3000)
+	$(BIN)/lipstream up --port $(PORT)
+
+test: check browser ## Every check and every test
+	$(BIN)/pytest
+
+check: setup ## Lint, format, types, direction of imports, numpydoc
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The browser test drives Chromium. Where packages may be installed it comes from Debian; elsewhere the test says so.
+browser: setup
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+		else echo "no Chromium here: the browser test will be skipped"; fi
+
+bench: setup ## Measure the pipeline, the compositor and the mel
+	$(BIN)/python -m bench.pipeline
+	$(BIN)/python -m bench.compositor
+	$(BIN)/python -m bench.mel
+
+clean: ## Remove what was built
+	rm -rf .venv dist build

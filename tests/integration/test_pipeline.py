@@ -1,0 +1,101 @@
+"""Streaming equals offline: whatever the chunks, the pace and the workers, the frames are the renderer's."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lipstream_client import connect
+
+from cli.render import load_stages, render_frames
+from common.avatars.package import Avatar
+from common.frames import FrameHeader
+from common.resample import StreamResampler
+from common.settings import Settings
+from tests.pipeline import Pipeline, running
+
+RATE_HZ = 24_000
+
+
+def speechlike(samples: int) -> bytes:
+    """Noise with a slow envelope, so that neighbouring frames differ."""
+    noise = np.random.default_rng(7).normal(size=samples)
+    envelope = 0.5 + 0.5 * np.sin(np.arange(samples) / 3000)
+    return (noise * envelope * 8000).clip(-32768, 32767).astype("<i2").tobytes()
+
+
+def offline(avatar: Avatar, pcm: bytes, rate_hz: int) -> list[bytes]:
+    settings = Settings(avatars=(avatar.name,))
+    resampler = StreamResampler(rate_hz)
+    samples = resampler.push(pcm) + resampler.finish()
+    messages = render_frames(avatar.manifest, load_stages(avatar, settings), samples, settings)
+    return [FrameHeader.unpack(message)[1] for message in messages]
+
+
+async def stream(
+    pipeline: Pipeline, avatar: str, pcm: bytes, *, rate_hz: int = RATE_HZ, chunk_ms: int = 40, pause_s: float = 0.0
+) -> list[bytes]:
+    chunk_bytes = max(2, rate_hz * chunk_ms // 1000 * 2)
+    async with connect(pipeline.url, avatar=avatar, sample_rate=rate_hz, pace="lossless") as session:
+
+        async def send() -> None:
+            for start in range(0, len(pcm), chunk_bytes):
+                await session.send_audio(pcm[start : start + chunk_bytes])
+                await asyncio.sleep(pause_s)
+            await session.end()
+
+        sending = asyncio.create_task(send())
+        frames = [frame async for frame in session.frames()]
+        await sending
+    assert [frame.frame for frame in frames] == list(range(len(frames)))
+    assert session.ended is not None
+    assert session.ended.concealed == 0
+    return [frame.picture for frame in frames]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("name", ["tiny", "reference"])
+async def test_frames_are_byte_identical_to_the_renderers(
+    redis_server: str, avatars_folder: Path, request: pytest.FixtureRequest, name: str, workers: int
+) -> None:
+    avatar: Avatar = request.getfixturevalue(f"{name}_avatar")
+    pcm = speechlike(RATE_HZ * 3 + 17)
+    expected = offline(avatar, pcm, RATE_HZ)
+    assert len(set(expected)) > len(expected) // 2, "the picture follows the audio"
+    async with running(redis_server, avatars_folder, count=workers, avatars=(name,)) as pipeline:
+        for chunk_ms, pause_s in ((10, 0.0), (40, 0.0), (97, 0.0), (1000, 0.0), (40, 0.02)):
+            assert await stream(pipeline, name, pcm, chunk_ms=chunk_ms, pause_s=pause_s) == expected
+
+
+@pytest.mark.parametrize("samples", [1, 639, 640, 641, 4_800])
+async def test_a_clip_gives_exactly_the_frames_that_cover_it(
+    redis_server: str, avatars_folder: Path, tiny_avatar: Avatar, reference_avatar: Avatar, samples: int
+) -> None:
+    pcm = speechlike(samples)
+    async with running(redis_server, avatars_folder, avatars=("tiny", "reference")) as pipeline:
+        for avatar in (tiny_avatar, reference_avatar):
+            frames = await stream(pipeline, avatar.name, pcm, rate_hz=16_000)
+            assert len(frames) == -(-samples // 640)
+            assert frames == offline(avatar, pcm, 16_000)
+
+
+async def test_sessions_side_by_side_do_not_touch_each_other(
+    redis_server: str, avatars_folder: Path, tiny_avatar: Avatar, reference_avatar: Avatar
+) -> None:
+    clips = [speechlike(n) for n in (20_000, 33_333, 48_000, 7_777)]
+    names = ["tiny", "reference", "tiny", "reference"]
+    avatars = {"tiny": tiny_avatar, "reference": reference_avatar}
+    async with running(redis_server, avatars_folder, count=2, avatars=("tiny", "reference")) as pipeline:
+        found = await asyncio.gather(*(stream(pipeline, n, c) for n, c in zip(names, clips, strict=True)))
+    for name, clip, frames in zip(names, clips, found, strict=True):
+        assert frames == offline(avatars[name], clip, RATE_HZ)
+
+
+async def test_nothing_is_left_in_redis_when_a_session_has_ended(redis_server: str, avatars_folder: Path) -> None:
+    async with running(redis_server, avatars_folder) as pipeline:
+        await stream(pipeline, "tiny", speechlike(24_000))
+        await asyncio.sleep(0.2)
+        left = [key.decode() async for key in pipeline.redis.scan_iter("*")]
+        assert [key for key in left if "{" in key] == []
+        for stage in ("stage:audio", "stage:inference:default", "stage:compositor"):
+            assert await pipeline.redis.xlen(stage) == 0
