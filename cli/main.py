@@ -158,13 +158,15 @@ def stream(
     as_json: Json = False,
 ) -> None:
     """Send a file through a running gateway and collect the frames."""
+    import asyncio
+
     from cli.media import read_audio
     from cli.progress import report
     from cli.stream import Request
     from cli.stream import stream as run
 
     request = Request(read_audio(audio), url, avatar, chunk_ms, realtime, output, frames)
-    report(run(request), as_json=as_json)
+    report(asyncio.run(run(request)), as_json=as_json)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The offline renderer: the stages' own functions over a whole file, without Redis and without clocks."""
 
+import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,10 +16,10 @@ from common.avatars.package import Avatar, default_folder, load
 from common.contracts import Task
 from common.errors import AudioError, InputError
 from common.frames import FrameHeader
+from common.jobs import Job
 from common.media import BYTES_PER_SAMPLE, frames_covering
 from common.resample import StreamResampler
 from common.settings import Settings
-from common.stage import Job
 from workers.audio.stage import AudioStage, samples_of_task
 from workers.compositor.stage import Compositor
 from workers.inference.stage import Inference, load_avatar
@@ -104,12 +105,15 @@ def pcm_of(clip: Clip) -> bytes:
     return pcm
 
 
-def tasks_of(manifest: Manifest, samples: int, settings: Settings) -> Iterator[Task]:
+def tasks_of(manifest: Manifest, pcm: bytes, settings: Settings) -> Iterator[Task]:
     """The tasks of one closed segment, in order; times are of no use here and are 0."""
+    # Stages remember by session what they computed, so another recording must be another session.
+    session = f"offline-{hashlib.sha256(pcm).hexdigest()[:16]}"
+    samples = len(pcm) // BYTES_PER_SAMPLE
     frames = frames_covering(samples, manifest.samples_per_frame)
     for first in range(0, frames, settings.task_frames):
         yield Task(
-            session="offline0",
+            session=session,
             gateway="offline",
             avatar=manifest.name,
             epoch=0,
@@ -134,7 +138,7 @@ def render_frames(manifest: Manifest, stages: Stages, pcm: bytes, settings: Sett
     ----------
     pcm : PCM16 at 16 kHz.
     """
-    tasks = tasks_of(manifest, len(pcm) // BYTES_PER_SAMPLE, settings)
+    tasks = tasks_of(manifest, pcm, settings)
     columns = _through(stages.audio, (_job_of(manifest, task, pcm) for task in tasks))
     patches = ahead(_through(stages.inference, columns))
     for frames in ahead(stages.compositor([job])[0] for job in patches):

@@ -38,8 +38,8 @@ class Count:
     concealed: int = 0
 
 
-def stream(request: Request) -> Summary:
-    """Send the recording, collect every frame; blocking.
+async def stream(request: Request) -> Summary:
+    """Send the recording and meanwhile collect every frame.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def stream(request: Request) -> Summary:
         It cannot be reached, gives the session up, or sends less than the whole.
     """
     try:
-        return asyncio.run(_stream(request))
+        return await _stream(request)
     except LipstreamClientError as error:
         raise _translated(error) from error
 

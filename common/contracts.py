@@ -13,7 +13,7 @@ Fields are plain words in Redis (`redis-cli XRANGE stage:audio - +` reads well);
 from collections.abc import Mapping
 from typing import Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from common.errors import TaskError
 
@@ -68,6 +68,12 @@ class Task(_Message):
     deadline_ms: float = Field(description="after this nobody wants the frames")
     sent_ms: float = Field(description="when the task was put on its present stream")
     timings: str = Field(default="", description="'<stage>=<queue wait ms>/<work ms>' of the stages behind, by commas")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.first < self.base:
+            raise ValueError("first must not be below base")
+        return self
 
     @property
     def end(self) -> int:

@@ -37,6 +37,8 @@ _MAX_PHASES: Final = 1024
 """Rates that share a factor of 16 with 16 kHz, all that are in use, are exact; at others an output lies up to 1/1024 of
 an input sample early."""
 _WEIGHT_STEP: Final = 2.0**-23
+_BLOCK_SAMPLES: Final = 4096
+"""Longer chunks are worked off in pieces: each sample is copied into hundreds of windows."""
 
 
 class StreamResampler:
@@ -75,15 +77,19 @@ class StreamResampler:
         if self._ratio == 1:
             return pcm
         samples = np.frombuffer(pcm, dtype="<i2")
-        self._received += len(samples)
-        ready = max(0, ceil((self._received - self._half) / self._ratio))
-        return self._make(samples, max(self._made, ready))
+        blocks = (samples[start : start + _BLOCK_SAMPLES] for start in range(0, len(samples), _BLOCK_SAMPLES))
+        return b"".join(self._push(block) for block in blocks)
 
     def finish(self) -> bytes:
         """The rest, as if silence followed; the resampler must not be used afterwards."""
         if self._ratio == 1:
             return b""
         return self._make(np.zeros(self._half + 1, dtype="<i2"), round(self._received / self._ratio))
+
+    def _push(self, samples: NDArray[np.int16]) -> bytes:
+        self._received += len(samples)
+        ready = max(0, ceil((self._received - self._half) / self._ratio))
+        return self._make(samples, max(self._made, ready))
 
     def _make(self, samples: NDArray[np.int16], stop: int) -> bytes:
         """Append the samples and give the outputs from `made` to `stop`, whose windows are then complete."""

@@ -7,13 +7,7 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 
 from common.contracts import Task
-
-
-class Job(NamedTuple):
-    """A task and the bytes that it needs."""
-
-    task: Task
-    payload: bytes
+from common.jobs import Job
 
 
 class Delivery(NamedTuple):

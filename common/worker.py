@@ -20,9 +20,10 @@ from redis.asyncio import Redis
 from common import heartbeat, keys, payloads, sessions
 from common.contracts import Task
 from common.errors import BusError, LipstreamError, TaskError
+from common.jobs import Job
 from common.redis_client import check_server, connect
 from common.settings import Settings
-from common.stage import Delivery, Job, Outcome, Stage
+from common.stage import Delivery, Outcome, Stage
 from common.streams import Entry, WorkStream
 from common.tasks import stop
 

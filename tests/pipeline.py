@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +46,15 @@ def free_port() -> int:
         return port
 
 
+async def until(happened: Callable[[], object], timeout_s: float = 10) -> None:
+    """Wait for something that nobody announces."""
+    for _ in range(int(timeout_s / 0.01)):
+        if happened():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
 @contextlib.asynccontextmanager
 async def running(redis_url: str, folder: Path, *, count: int = 1, **changes: Any) -> AsyncIterator[Pipeline]:
     """A pipeline with `count` workers a stage; all of it is gone afterwards."""
@@ -60,8 +69,7 @@ async def running(redis_url: str, folder: Path, *, count: int = 1, **changes: An
     server.install_signal_handlers = lambda: None
     tasks = [asyncio.create_task(worker.run()) for worker in made] + [asyncio.create_task(server.serve())]
     try:
-        while not server.started:
-            await asyncio.sleep(0.01)
+        await until(lambda: server.started)
         yield Pipeline(f"ws://127.0.0.1:{settings.port}/ws", f"http://127.0.0.1:{settings.port}", redis, gateway, made)
     finally:
         server.should_exit = True

@@ -124,7 +124,8 @@ class Painter(nn.Module):
         layers = layers + functional.pad(functional.pixel_shuffle(self.mouth(mouth), 2), self.box_pad)
         change = layers[:, :3] - layers[:, 3:] * image
         gate = (distance / REST_DISTANCE).clamp(max=1.0)
-        return (image + change * (self.window * gate)).clamp(0.0, 1.0)
+        painted = image + change * (self.window * gate)
+        return painted if self.training else painted.clamp(0.0, 1.0)
 
 
 def through(blocks: nn.ModuleList, features: Tensor, code: Tensor) -> Tensor:

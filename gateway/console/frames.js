@@ -55,22 +55,19 @@ export function createFrameBuffer({ decodeAhead = 8, limit = 250, onError = () =
     },
 
     /**
-     * The picture to show while frame `number` is due: the newest decoded one that is not after it.
-     * The caller closes its bitmap. Older ones are dropped and counted.
-     * @returns {{frame: import("./lipstream.js").Frame, bitmap: ImageBitmap, dropped: number} | null}
+     * Frame `number`, if it is decoded; the caller closes its bitmap. Older ones go: their sound has been heard.
+     * @returns {{frame: import("./lipstream.js").Frame | null, bitmap: ImageBitmap | null, dropped: number}}
      */
     take(number) {
-      const due = [...entries.values()].filter((entry) => entry.frame.frame <= number);
-      const best = due.findLast((entry) => entry.state === "decoded");
+      const stale = [...entries.values()].filter(({ frame }) => frame.frame < number);
+      stale.forEach(remove);
       decodeFrom(number);
-      if (!best) return null;
-      const older = due.slice(0, due.indexOf(best));
-      older.forEach(remove);
-      const { frame, bitmap } = best;
-      best.bitmap = null;
-      remove(best);
-      decodeFrom(number);
-      return { frame, bitmap, dropped: older.length };
+      const entry = entries.get(number);
+      if (entry?.state !== "decoded") return { frame: null, bitmap: null, dropped: stale.length };
+      const { frame, bitmap } = entry;
+      entry.bitmap = null;
+      remove(entry);
+      return { frame, bitmap, dropped: stale.length };
     },
 
     clear() {

@@ -7,6 +7,7 @@
 
 const FAR_FRAMES = 2;
 const CORRECT_EVERY_MS = 1500;
+const HAVE_CURRENT_DATA = 2;
 
 /**
  * @param {HTMLVideoElement} video
@@ -51,7 +52,7 @@ export function createIdle(video, draw) {
     video.requestVideoFrameCallback(next);
   } else {
     const next = (now) => {
-      if (video.readyState >= 2) presented(Math.floor(video.currentTime * fps) / fps, now);
+      if (video.readyState >= HAVE_CURRENT_DATA) presented(Math.floor(video.currentTime * fps) / fps, now);
       requestAnimationFrame(next);
     };
     requestAnimationFrame(next);
@@ -104,10 +105,18 @@ export function createIdle(video, draw) {
     /** Speech waits for its frames, so the head does. */
     pause: () => video.pause(),
 
-    /** Speech is over: the loop goes on at this template index, or where it stands when nothing was spoken. */
-    resume(index = null) {
-      if (index !== null && distance(phase(), index) > FAR_FRAMES) seek(index);
+    /** Speech is over: the loop goes on at this template index. */
+    resume(index) {
+      if (distance(phase(), index) > FAR_FRAMES) seek(index);
       hold = null;
+      visible = true;
+      play();
+    },
+
+    /** Speech is cut off: the loop shows at once, wherever it stands. */
+    interrupt() {
+      hold = null;
+      if (!visible && video.readyState >= HAVE_CURRENT_DATA) draw(video);
       visible = true;
       play();
     },

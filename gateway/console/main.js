@@ -171,7 +171,7 @@ function onStart() {
   if (!turn.isHeard) leadS = 0.5 * leadS + 0.5 * Math.min(2, (performance.now() - turn.beganMs) / 1000);
   turn.isHeard = true;
   ui.setState("speaking");
-  ui.say(turn.durationS === null ? "Listening. Press Stop when you are done." : "");
+  ui.say(turn.durationS === null ? "Listening. Press Stop when you are done." : "Press Interrupt, and the mouth closes at once.");
   refreshButtons();
 }
 

@@ -75,9 +75,8 @@ export function createMeter(chunkS) {
       stats.latencyMs = quantile(stats.latenciesMs.slice(-25), 0.5);
     },
 
-    shown({ skewMs, dropped, bufferedMs }) {
+    shown({ skewMs, bufferedMs }) {
       stats.framesShown += 1;
-      stats.framesDropped += dropped;
       stats.bufferedMs = bufferedMs;
       keep(stats.skewMs, skewMs);
       shownMs.push(performance.now());

@@ -55,7 +55,7 @@ export function createPlayer({ clock, screen, idle, meter, fps, onStart, onEnd }
     if (turn.count !== null && index >= turn.count) return finish();
     if (index < 0 || isDry(turn, index)) return;
     if (!turn.recording) spendReserve(turn, index);
-    show(turn, Math.max(0, due(turn)));
+    show(turn, due(turn));
   }
 
   function loop() {
@@ -109,9 +109,9 @@ export function createPlayer({ clock, screen, idle, meter, fps, onStart, onEnd }
   }
 
   function show(turn, index) {
-    const taken = frames.take(turn.first + index);
-    if (!taken) return;
-    const { frame, bitmap, dropped } = taken;
+    const { frame, bitmap, dropped } = frames.take(turn.first + index);
+    meter.dropped(dropped);
+    if (!bitmap) return;
     const [x1, y1, x2, y2] = frame.bounds;
     screen.drawImage(bitmap, x1, y1, x2 - x1, y2 - y1);
     bitmap.close();
@@ -119,21 +119,21 @@ export function createPlayer({ clock, screen, idle, meter, fps, onStart, onEnd }
     template = frame.template;
     idle.follow(template);
     const skewMs = (clock.heardS() - turn.originS - (frame.frame - turn.first) / fps) * 1000;
-    meter.shown({ skewMs, dropped, bufferedMs: ((received(turn) - index) / fps) * 1000 });
+    meter.shown({ skewMs, bufferedMs: ((received(turn) - index) / fps) * 1000 });
   }
 
   function finish() {
     turns.shift();
     sound?.stop();
     sound = null;
-    if (template !== null) meter.segment();
-    rest();
-    if (turns.length === 0) onEnd();
-  }
-
-  function rest() {
-    idle.resume(template === null ? null : template + 1);
+    if (template === null) {
+      idle.interrupt();
+    } else {
+      idle.resume(template + 1);
+      meter.segment();
+    }
     template = null;
+    if (turns.length === 0) onEnd();
   }
 
   return {
@@ -172,7 +172,8 @@ export function createPlayer({ clock, screen, idle, meter, fps, onStart, onEnd }
       frames.clear();
       if (dry) clock.resume();
       dry = false;
-      rest();
+      template = null;
+      idle.interrupt();
     },
   };
 }

@@ -6,7 +6,7 @@ const whole = (value) => (value === null ? "–" : String(Math.round(value)));
 /** The page's elements, and how they look in each state. Knows no network and no sound. */
 export const screen = $("screen").getContext("2d", { alpha: false });
 export const video = $("idle");
-const spark = createSparkline($("spark"));
+const pushLatency = createSparkline($("spark"));
 
 /** @param {"idle" | "connecting" | "speaking" | "error"} state */
 export function setState(state) {
@@ -61,8 +61,8 @@ export function showNumbers(stats, isSpeaking) {
   $("fps").textContent = whole(isSpeaking ? stats.fps : null);
   $("buffered").textContent = whole(isSpeaking ? stats.bufferedMs : null);
   $("dropped").textContent = String(stats.framesDropped);
-  $("concealed").textContent = `/ ${stats.framesConcealed}`;
-  if (isSpeaking && stats.latencyMs !== null) spark.push(stats.latencyMs);
+  $("concealed").textContent = String(stats.framesConcealed);
+  if (isSpeaking && stats.latencyMs !== null) pushLatency(stats.latencyMs);
 }
 
 /** @param {{onPlay: () => void, onInterrupt: () => void, onSource: (source: string) => void, onFile: (file: File) => void, onAvatar: (name: string) => void}} on */

@@ -14,7 +14,8 @@ from common.errors import TaskError
 from common.publish import to_stream
 from common.sessions import SessionRecord
 from common.settings import Settings
-from common.stage import Job, Stage
+from common.jobs import Job
+from common.stage import Stage
 from common.worker import Worker
 
 SESSION = "0123456789abcdef"

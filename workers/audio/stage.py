@@ -7,8 +7,8 @@ from common.avatars.manifest import Manifest
 from common.avatars.timeline import Span, columns_of_frames, samples_of_columns
 from common.contracts import Task
 from common.errors import TaskError
+from common.jobs import Job
 from common.media import BYTES_PER_SAMPLE
-from common.stage import Job
 from workers.audio.mel import mel_columns
 
 

@@ -5,21 +5,9 @@ its ring, the whole is resized back and overwrites the crop. The ring keeps orig
 that hides the seam, and pasting the painted picture over the full crop would enlarge the mouth.
 """
 
-from typing import Final
-
-import cv2
-import numpy as np
-
 from common.avatars.manifest import Manifest
 from common.avatars.package import Picture
-
-_INTERPOLATIONS: Final = {
-    "nearest": cv2.INTER_NEAREST,
-    "linear": cv2.INTER_LINEAR,
-    "cubic": cv2.INTER_CUBIC,
-    "area": cv2.INTER_AREA,
-    "lanczos": cv2.INTER_LANCZOS4,
-}
+from common.avatars.pixels import resize
 
 
 def paste(patch: Picture, crop: Picture, manifest: Manifest) -> Picture:
@@ -44,7 +32,7 @@ def paste(patch: Picture, crop: Picture, manifest: Manifest) -> Picture:
     if patch.shape != (image.inner[1], image.inner[0], 3):
         raise ValueError(f"patch must have shape {(image.inner[1], image.inner[0], 3)}, got {patch.shape}")
     framed = patch if image.border_px == 0 else _inside_ring(patch, crop, manifest)
-    return _resize(framed, (crop.shape[1], crop.shape[0]), manifest.paste.interpolation)
+    return resize(framed, (crop.shape[1], crop.shape[0]), manifest.paste.interpolation)
 
 
 def overlay(picture: Picture, rect: tuple[int, int, int, int], patch: Picture, manifest: Manifest) -> Picture:
@@ -57,13 +45,6 @@ def overlay(picture: Picture, rect: tuple[int, int, int, int], patch: Picture, m
 
 def _inside_ring(patch: Picture, crop: Picture, manifest: Manifest) -> Picture:
     border, (width, height) = manifest.image.border_px, manifest.image.size
-    framed = _resize(crop, (width, height), manifest.image.interpolation).copy()
+    framed = resize(crop, (width, height), manifest.image.interpolation).copy()
     framed[border : height - border, border : width - border] = patch
     return framed
-
-
-def _resize(picture: Picture, size: tuple[int, int], interpolation: str) -> Picture:
-    """Resize to `size` (width, height); the same pixels when it has that size already."""
-    if (picture.shape[1], picture.shape[0]) == size:
-        return picture
-    return np.asarray(cv2.resize(picture, size, interpolation=_INTERPOLATIONS[interpolation]), dtype=np.uint8)

@@ -12,8 +12,8 @@ from common.avatars.timeline import OPEN
 from common.contracts import Task
 from common.errors import TaskError
 from common.frames import Flag, FrameHeader
+from common.jobs import Job
 from common.media import frames_covering
-from common.stage import Job
 from workers.compositor import jpeg
 from workers.compositor.paste import overlay
 from workers.compositor.pictures import Pictures
@@ -38,14 +38,17 @@ class Compositor:
         Raises
         ------
         TaskError
-            Not retryable: the avatar is not loaded here, or a payload is not of the size that its task states.
+            The avatar is not one of ours (another worker may have it), or, not retryable, a payload is not of the size
+            that its task states.
         """
         return [compose_task(self._pictures_of(task), task, payload) for task, payload in jobs]
 
     def _pictures_of(self, task: Task) -> Pictures:
         if task.avatar not in self._pictures:
             loaded = ", ".join(sorted(self._pictures)) or "none"
-            raise TaskError(f"avatar '{task.avatar}' is not loaded by this compositor; loaded: {loaded}")
+            raise TaskError(
+                f"this compositor does not serve avatar '{task.avatar}'; it serves: {loaded}", retryable=True
+            )
         return self._pictures[task.avatar]
 
 

@@ -1,7 +1,7 @@
 """Template frames -> the painter's picture input, and what it paints -> pixels; pure but for the decoding."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,15 +9,8 @@ from numpy.typing import NDArray
 
 from common.avatars.manifest import Image, Output
 from common.avatars.package import Avatar, Picture
+from common.avatars.pixels import resize
 from common.errors import TaskError
-
-INTERPOLATIONS: Final = {
-    "nearest": cv2.INTER_NEAREST,
-    "linear": cv2.INTER_LINEAR,
-    "cubic": cv2.INTER_CUBIC,
-    "area": cv2.INTER_AREA,
-    "lanczos": cv2.INTER_LANCZOS4,
-}
 
 Bytes = NDArray[np.uint8]
 
@@ -59,7 +52,7 @@ def load_pictures(avatar: Avatar) -> Pictures:
 def roi(image: Image, frame: Picture, crop: tuple[int, int, int, int]) -> Bytes:
     """What the network sees of a BGR frame, unmasked: uint8, shape (3, height, width), in its colour order."""
     x1, y1, x2, y2 = crop
-    resized = cv2.resize(frame[y1:y2, x1:x2], image.size, interpolation=INTERPOLATIONS[image.interpolation])
+    resized = resize(frame[y1:y2, x1:x2], image.size, image.interpolation)
     width, height = image.inner
     border = image.border_px
     inner = np.asarray(resized[border : border + height, border : border + width], np.uint8)

@@ -12,7 +12,7 @@ from common.avatars.package import Avatar
 from common.avatars.timeline import OPEN, Span, columns_of_frames, encoder_of, steps_of_frames
 from common.contracts import Task
 from common.errors import TaskError
-from common.stage import Job
+from common.jobs import Job
 from workers.inference.cache import RowCache, StepKey, key_of
 from workers.inference.engine import Engine, Provider, load_engine
 from workers.inference.pictures import Bytes, Pictures, load_pictures, pixels

@@ -22,6 +22,8 @@ from lipstream_client.frames import Frame, parse_frame
 PROTOCOL: Final = "lipstream.v1"
 _RECEIVED_MAX_BYTES: Final = 16 * 2**20
 _READ_AHEAD: Final = 16
+_CLOSE_TIMEOUT_S: Final = 2.0
+"""A lossless server that waits for its frames to be read may be slow to hear that they will not be."""
 _NORMAL_CLOSURE: Final = 1000
 
 
@@ -198,12 +200,18 @@ async def _open(socket: ClientConnection, start: dict[str, Any]) -> Session:
 
 
 async def _close(socket: ClientConnection) -> None:
-    """Close, and throw away what is still on its way: unread, it would keep the server's goodbye from arriving."""
+    """Close; give up on a server that does not read."""
     closing = asyncio.create_task(socket.close())
-    with suppress(websockets.ConnectionClosed):
-        async for _ in socket:
-            pass
-    await closing
+    try:
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            # What is still on its way is thrown away: unread, it would keep the server's goodbye from arriving.
+            with suppress(websockets.ConnectionClosed):
+                async for _ in socket:
+                    pass
+            await closing
+    except TimeoutError:
+        socket.transport.abort()
+    await asyncio.gather(closing, return_exceptions=True)
 
 
 def _with_path(url: str) -> str:

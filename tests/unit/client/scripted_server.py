@@ -23,7 +23,7 @@ Script = Callable[[ServerConnection], Awaitable[None]]
 @asynccontextmanager
 async def scripted(script: Script) -> AsyncIterator[str]:
     """Serve `script` to every connection; gives the URL."""
-    async with serve(script, "127.0.0.1", 0, subprotocols=[Subprotocol("lipstream.v1")]) as server:
+    async with serve(script, "127.0.0.1", 0, subprotocols=[Subprotocol("lipstream.v1")], close_timeout=0.5) as server:
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 

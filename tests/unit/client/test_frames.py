@@ -1,7 +1,7 @@
 """The client reads what the pipeline writes, though the two share no code."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lipstream_client import Flag, LipstreamClientError
 from lipstream_client.frames import parse_frame
@@ -11,6 +11,7 @@ import common.frames as ours
 U16, U32 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
 
 
+@settings(deadline=None)
 @given(U32, U32, st.integers(0, 2**64 - 1), U32, st.tuples(U16, U16, U16, U16), st.integers(0, 7), st.binary())
 def test_every_field_of_a_frame_arrives_as_it_was_written(
     epoch: int, frame: int, pts_us: int, template: int, bounds: tuple[int, int, int, int], flags: int, picture: bytes

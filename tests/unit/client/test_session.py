@@ -1,6 +1,7 @@
 """The client's side of the protocol, against a scripted server on a real socket."""
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import Any
@@ -237,3 +238,19 @@ async def test_a_web_server_that_is_no_gateway_is_named() -> None:
             async with connect(url):
                 pytest.fail("the server refused")
         assert caught.value.retryable
+
+
+async def test_leaving_is_quick_even_when_the_server_does_not_read() -> None:
+    async def script(socket: ServerConnection) -> None:
+        await greet(socket)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(socket.wait_closed(), 6)
+
+    async with scripted(script) as url:
+        async with connect(url) as session:
+            sender = asyncio.create_task(session.send_audio(bytes(8_000_000)))
+            await asyncio.sleep(0.2)
+            assert not sender.done()
+            started_s = time.monotonic()
+            sender.cancel()
+        assert time.monotonic() - started_s < 5

@@ -8,7 +8,7 @@ from common.errors import ProtocolError
 from common.frames import HEADER_BYTES, Flag, FrameHeader, with_flags
 
 HEADER = FrameHeader(epoch=1, frame=2, pts_us=80_000, template=3, bounds=(4, 5, 6, 7), flags=Flag.LAST)
-GOLDEN = bytes.fromhex("4c5301010400280001000000020000008038010000000000030000000400050006000700" "03000000") + b"abc"
+GOLDEN = bytes.fromhex("4c530101040028000100000002000000803801000000000003000000040005000600070003000000") + b"abc"
 
 
 def test_the_header_is_forty_bytes_and_as_documented() -> None:

@@ -1,10 +1,11 @@
 """The stream resampler: the same bytes however the input is cut, the right length, little delay, a clean band."""
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import AudioError
@@ -32,6 +33,7 @@ def level(pcm: bytes) -> float:
     return float(np.sqrt(np.mean(np.frombuffer(pcm, "<i2")[2_000:14_000].astype(float) ** 2)))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(RATES_HZ), st.integers(0, 3_000), st.lists(st.integers(0, 3_000), max_size=8), st.integers(0, 9))
 def test_the_output_does_not_depend_on_how_the_input_is_cut(
     rate_hz: int, samples: int, cuts: list[int], seed: int
@@ -43,9 +45,22 @@ def test_the_output_does_not_depend_on_how_the_input_is_cut(
     assert b"".join([*parts, resampler.finish()]) == resampled(pcm, rate_hz)
 
 
+@settings(deadline=None)
 @given(st.integers(8_000, 48_000), st.integers(0, 5_000))
 def test_n_samples_become_n_times_16000_by_rate(rate_hz: int, samples: int) -> None:
     assert len(resampled(bytes(2 * samples), rate_hz)) == 2 * round(samples * 16_000 / rate_hz)
+
+
+def test_a_long_chunk_gives_the_same_as_short_ones_and_takes_no_memory_by_its_length() -> None:
+    pcm = noise(60 * 48_000)
+    resampler = StreamResampler(48_000)
+    short = b"".join(resampler.push(pcm[start : start + 9_600]) for start in range(0, len(pcm), 9_600))
+    tracemalloc.start()
+    whole = resampled(pcm, 48_000)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert whole == short + resampler.finish()
+    assert peak_bytes < 4 * len(pcm)
 
 
 def test_16_khz_passes_through_untouched() -> None:

@@ -32,10 +32,11 @@ def tasks(actions: list[Action]) -> list[Publish]:
 
 def finished(task: Publish) -> dict[int, bytes]:
     """What the pipeline makes of a task."""
-    return {
-        frame: FrameHeader(task.epoch, frame, frame * 40_000, task.template + frame - task.first, (0, 0, 1, 1)).pack(b"x")
-        for frame in range(task.first, task.first + task.count)
-    }
+    headers = [
+        FrameHeader(task.epoch, task.first + k, (task.first + k) * 40_000, task.template + k, (0, 0, 1, 1))
+        for k in range(task.count)
+    ]
+    return {header.frame: header.pack(b"x") for header in headers}
 
 
 def run_pipeline(session: SessionCore, actions: list[Action], now_ms: float = 0) -> None:

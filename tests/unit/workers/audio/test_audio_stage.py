@@ -8,7 +8,7 @@ from common.avatars.package import Avatar
 from common.avatars.timeline import OPEN
 from common.contracts import Task
 from common.errors import TaskError
-from common.stage import Job
+from common.jobs import Job
 from workers.audio.mel import mel_spectrogram
 from workers.audio.stage import AudioStage, columns_of_task, samples_of_task
 

@@ -9,7 +9,7 @@ from common.avatars.package import Avatar, Picture
 from common.contracts import Task
 from common.errors import TaskError
 from common.frames import Flag, FrameHeader
-from common.stage import Job
+from common.jobs import Job
 from workers.compositor import jpeg
 from workers.compositor.paste import overlay
 from workers.compositor.stage import Compositor
@@ -108,6 +108,6 @@ def test_a_payload_of_the_wrong_size_is_given_up(tiny_avatar: Avatar, change: in
 
 def test_an_avatar_that_is_not_loaded_is_given_up(tiny_avatar: Avatar, reference_avatar: Avatar) -> None:
     job = Job(task_of(reference_avatar), patches_for(reference_avatar, 3).tobytes())
-    with pytest.raises(TaskError, match=r"'reference' is not loaded.*loaded: tiny") as raised:
+    with pytest.raises(TaskError, match=r"does not serve avatar 'reference'; it serves: tiny") as raised:
         Compositor([tiny_avatar], 85).process([job])
-    assert not raised.value.retryable
+    assert raised.value.retryable

@@ -75,6 +75,7 @@ def test_a_provider_that_is_not_installed_is_an_error_that_says_what_to_install(
     network: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine.ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr(engine.ort, "InferenceSession", lambda *_, **__: pytest.fail("a session was opened"))
     with pytest.raises(ProviderError, match=r"provider 'cuda' was asked for.*install onnxruntime-gpu"):
         load_engine(network, INPUTS, OUTPUT, "cuda", 1)
 

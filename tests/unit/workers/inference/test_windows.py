@@ -172,15 +172,17 @@ def test_a_clip_shorter_than_one_window_is_padded_behind(rule: PaddingRule, want
 @pytest.mark.parametrize("pad_start", ["zeros", "repeat", "clamp", "silence"])
 @pytest.mark.parametrize("pad_end", ["zeros", "repeat", "clamp", "silence"])
 @pytest.mark.parametrize("samples", [1, 3_000, 20_000])
+@pytest.mark.parametrize("rows", [(-8, 8), (0, 1), (-3, -1)])
 def test_tasks_carry_all_that_any_padding_rule_asks_for(
-    reference_avatar: Avatar, pad_start: PaddingRule, pad_end: PaddingRule, samples: int
+    reference_avatar: Avatar, pad_start: PaddingRule, pad_end: PaddingRule, samples: int, rows: tuple[int, int]
 ) -> None:
     rules = {"pad_start": pad_start, "pad_end": pad_end}
+    start, stop = rows
     audio = reference_avatar.manifest.audio
     encoder = encoder_of(reference_avatar.manifest)
     audio = audio.model_copy(
         update={
-            "window": audio.window.model_copy(update=rules),
+            "window": audio.window.model_copy(update={**rules, "start": start, "stop": stop}),
             "encoder": encoder.model_copy(update={"window": encoder.window.model_copy(update=rules)}),
         }
     )

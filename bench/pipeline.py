@@ -1,0 +1,176 @@
+"""The whole pipeline with the demo avatar: live sessions at 25 fps, their latency, and the renderer's speed.
+
+    python -m bench.pipeline [--sessions 2] [--seconds 20] [--json]
+
+`lipstream up` runs as a user starts it (one worker a stage); each session sends the sample in 40 ms chunks on the
+clock, as a microphone does. Latency is the gateway's own: last needed sample received -> frame handed to the socket.
+The model alone, with the same ONNX Runtime on one thread, stands beside it.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from importlib.resources import files
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import numpy as np
+from lipstream_client import connect
+
+from cli.media import read_audio
+from common.avatars.package import default_folder, load
+from workers.inference.stage import load_avatar
+
+CHUNK_MS = 40
+PORT = 3917
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    report = {"cores": os.cpu_count(), "model": measure_model()}
+    report["live"] = measure_live(arguments.sessions, arguments.seconds)
+    report["render"] = measure_render()
+    print(json.dumps(report) if arguments.json else as_text(report))
+
+
+def measure_model() -> dict[str, float]:
+    """Milliseconds a frame of the two networks alone, one thread, batch 1."""
+    avatar = load_avatar(load(default_folder(), "demo"), "cpu", 1)
+    manifest = avatar.manifest
+    rng = np.random.default_rng(0)
+    assert manifest.audio.encoder is not None
+    figures = {}
+    for name, engine, inputs in (
+        ("encoder_ms", avatar.encoder, [manifest.audio.encoder.input]),
+        ("painter_ms", avatar.painter, [manifest.image.tensor, manifest.audio.tensor]),
+    ):
+        feeds: dict[str, Any] = {t.name: rng.random((1, *t.shape), dtype=np.float32) for t in inputs}
+        times = []
+        for _ in range(60):
+            start_s = time.perf_counter()
+            engine.run(feeds)
+            times.append((time.perf_counter() - start_s) * 1000)
+        figures[name] = round(median(times), 2)
+    return figures
+
+
+def measure_live(sessions: int, seconds: float) -> dict[str, Any]:
+    """Frame rate, latency and concealment of live sessions side by side."""
+    command = [sys.executable, "-m", "cli", "up", "--port", str(PORT)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _await_ready()
+        results = asyncio.run(_talk(sessions, seconds))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(15)
+    latencies = sorted(latency for result in results for latency in result["latencies_ms"])
+    cuts = quantiles(latencies, n=100, method="inclusive")
+    return {
+        "sessions": sessions,
+        "fps": [round(result["frames"] / result["seconds"], 2) for result in results],
+        "concealed": sum(result["concealed"] for result in results),
+        "server_p95_ms": [result["server_p95_ms"] for result in results],
+        "client_p50_ms": round(cuts[49], 1),
+        "client_p95_ms": round(cuts[94], 1),
+        "client_p99_ms": round(cuts[98], 1),
+    }
+
+
+def _await_ready() -> None:
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise SystemExit("lipstream up did not become ready")
+
+
+async def _talk(sessions: int, seconds: float) -> list[dict[str, Any]]:
+    clip = read_audio(Path(str(files("gateway") / "console" / "sample.flac")))
+    repeats = int(seconds // clip.duration_s) + 1
+    pcm = (clip.pcm * repeats)[: int(seconds * clip.rate_hz) * 2]
+    # Live sessions do not start in step; half a chunk apart is the fair case for two.
+    jobs = (_session(pcm, clip.rate_hz, delay_s=k * CHUNK_MS / 1000 / sessions) for k in range(sessions))
+    return list(await asyncio.gather(*jobs))
+
+
+async def _session(pcm: bytes, rate_hz: int, delay_s: float) -> dict[str, Any]:
+    """Send on the clock; a frame's latency counts from when the chunk with its last needed sample was sent."""
+    await asyncio.sleep(delay_s)
+    chunk_bytes = rate_hz * CHUNK_MS // 1000 * 2
+    async with connect(f"ws://127.0.0.1:{PORT}/ws", avatar="demo", sample_rate=rate_hz, pace="live") as session:
+        sent_s: list[float] = []
+        lookahead_frames = -(-session.started.lookahead_ms // CHUNK_MS)
+        latencies_ms: list[float] = []
+
+        async def send() -> None:
+            start_s = time.monotonic()
+            for number, position in enumerate(range(0, len(pcm), chunk_bytes)):
+                await asyncio.sleep(max(0.0, start_s + number * CHUNK_MS / 1000 - time.monotonic()))
+                sent_s.append(time.monotonic())
+                await session.send_audio(pcm[position : position + chunk_bytes])
+            await session.end()
+
+        sending, start_s, frames = asyncio.create_task(send()), time.monotonic(), 0
+        async for frame in session.frames():
+            frames += 1
+            # Chunks are frames long, so frame f needs chunk f + look-ahead, the resampler's 3 ms included.
+            needed = int(frame.frame + lookahead_frames)
+            if needed < len(sent_s):
+                latencies_ms.append((time.monotonic() - sent_s[needed]) * 1000)
+        await sending
+        assert session.ended is not None
+        return {
+            "frames": frames,
+            "seconds": time.monotonic() - start_s,
+            "concealed": session.ended.concealed,
+            "latencies_ms": latencies_ms,
+            "server_p95_ms": session.stats.latency_ms["p95"] if session.stats and session.stats.latency_ms else None,
+        }
+
+
+def measure_render() -> dict[str, Any]:
+    """`lipstream render` of the sample to an MP4, whole process, median of three."""
+    sample = str(files("gateway") / "console" / "sample.flac")
+    factors = []
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "cli", "render", sample, "-o", f"{folder}/out.mp4", "--json"]
+        for _ in range(3):
+            start_s = time.monotonic()
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            duration_s = json.loads(done.stdout)["duration_s"]
+            factors.append(duration_s / (time.monotonic() - start_s))
+    return {"realtime_factor": round(median(factors), 2)}
+
+
+def as_text(report: dict[str, Any]) -> str:
+    live, model = report["live"], report["model"]
+    return "\n".join(
+        [
+            f"cores                 {report['cores']}",
+            f"model alone           encoder {model['encoder_ms']} ms, painter {model['painter_ms']} ms a frame",
+            f"live sessions         {live['sessions']} at {live['fps']} fps, {live['concealed']} frames concealed",
+            f"latency at the server p95 {live['server_p95_ms']} ms",
+            f"latency at the client p50 {live['client_p50_ms']}, p95 {live['client_p95_ms']}, "
+            f"p99 {live['client_p99_ms']} ms",
+            f"render                {report['render']['realtime_factor']} x real time, start-up included",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
