@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     session_ttl_s: PositiveInt = Field(120, description="expiry of a session's keys after its last sign of life")
     max_sessions: PositiveInt = Field(100, description="sessions that one gateway admits")
     message_max_bytes: PositiveInt = Field(1_048_576, description="largest WebSocket message that is accepted")
+    intake_bytes: PositiveInt = Field(2_097_152, description="audio of a session that may wait to be taken")
     stats_interval_s: PositiveFloat = Field(1.0, description="how often a session is told its own numbers")
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"

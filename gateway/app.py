@@ -23,8 +23,8 @@ from common.errors import BusError
 from common.media import SAMPLE_RATE_HZ
 from common.redis_client import translated
 from common.tasks import stop
-from gateway.connection import serve
 from gateway.context import Gateway, template_jpeg
+from gateway.handshake import serve
 
 STAGES = ("audio", "inference", "compositor")
 CACHE_DAY = {"Cache-Control": "public, max-age=86400"}

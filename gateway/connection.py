@@ -1,106 +1,39 @@
-"""One WebSocket: carries messages between the client, the session's state machine and Redis.
+"""A started session and its socket: carries messages between the client, the state machine and Redis.
 
-Four tasks share the state machine: the reader takes the client's messages, the writer carries actions to Redis in
-their order, the sender empties the outbox, the ticker tells the time. The first that ends, ends the connection.
+The tasks share the state machine: the reader checks the client's messages, the taker feeds them in as there is room,
+the writer carries actions to Redis in their order, the sender empties the outbox, the ticker tells the time. The first
+that ends, ends the connection.
 """
 
 import asyncio
-import logging
 import time
-import uuid
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from common import sessions
 from common.avatars.package import Avatar
 from common.avatars.timeline import lookahead_samples
-from common.errors import AudioError, CapacityError, InputError, LipstreamError, ProtocolError
+from common.errors import AudioError, InputError, ProtocolError
 from common.media import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
 from common.sessions import SessionRecord
 from common.tasks import stop
 from gateway import messages
 from gateway.bus import Address
 from gateway.context import Gateway, template_jpeg
+from gateway.intake import Intake
 from gateway.messages import Start, dump
 from gateway.metrics import SessionStats
 from gateway.session import Action, SessionCore, SessionRules
+from gateway.wire import receive, report
 
-log = logging.getLogger(__name__)
-
-START_TIMEOUT_S = 10.0
 TICK_S = 0.02
 LOOK_AFTER_S = 0.25
 """A frame awaited for longer is looked for in the ring: its notice may be lost."""
 SLICE_MS = 100
 """Long messages are taken in slices, so that flow control acts within one message."""
-
-
-async def serve(websocket: WebSocket, gateway: Gateway) -> None:
-    """Speak `lipstream.v1` with one client until either side ends."""
-    offered = websocket.scope.get("subprotocols", [])
-    await websocket.accept(messages.SUBPROTOCOL if messages.SUBPROTOCOL in offered else None)
-    session = uuid.uuid4().hex
-    try:
-        if gateway.is_full:
-            gateway.metrics.refused.inc()
-            raise CapacityError("this gateway is full; try again later", limit=gateway.settings.max_sessions)
-        gateway.sessions.add(session)
-        gateway.metrics.sessions.set(len(gateway.sessions))
-        await _converse(websocket, gateway, session)
-    except WebSocketDisconnect:
-        pass
-    except LipstreamError as error:
-        await _close_with(websocket, gateway, error)
-    except Exception:
-        log.exception("session %s failed", session)
-        await _close_with(websocket, gateway, LipstreamError("internal error; the server's log has the details"))
-    finally:
-        gateway.sessions.discard(session)
-        gateway.metrics.sessions.set(len(gateway.sessions))
-
-
-async def _converse(websocket: WebSocket, gateway: Gateway, session: str) -> None:
-    await websocket.send_text(_hello(gateway))
-    start, avatar = await _await_start(websocket, gateway)
-    quality = start.quality or gateway.settings.jpeg_quality
-    if start.idle == "server":
-        await asyncio.to_thread(template_jpeg, avatar, 0, quality)
-    connection = Connection(websocket, gateway, session, avatar, start, quality)
-    await connection.run()
-
-
-async def _await_start(websocket: WebSocket, gateway: Gateway) -> tuple[Start, Avatar]:
-    """The client's `start`; a faulty one is answered and may be repeated."""
-    while True:
-        try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                message = await websocket.receive()
-        except TimeoutError:
-            raise _StartMissingError(f"no `start` within {START_TIMEOUT_S:.0f} s", limit=START_TIMEOUT_S) from None
-        _check_connected(message)
-        try:
-            parsed = messages.parse(_text(message))
-            if not isinstance(parsed, Start):
-                raise _StartMissingError("the first message must be `start`", field="type")
-            if parsed.avatar not in gateway.avatars:
-                known = ", ".join(gateway.avatars)
-                raise InputError(f"unknown avatar '{parsed.avatar}'; known: {known}", field="avatar")
-        except InputError as error:
-            if error.close_code is not None:
-                raise
-            await _report(websocket, gateway, error)
-            continue
-        return parsed, gateway.avatars[parsed.avatar]
-
-
-class _StartMissingError(ProtocolError):
-    """The client does not open a session."""
-
-    close_code = 1008
 
 
 @dataclass(slots=True)
@@ -114,12 +47,14 @@ class Connection:
     start: Start
     quality: int
     core: SessionCore = field(init=False)
+    intake: Intake = field(init=False)
     stats: SessionStats = field(default_factory=SessionStats)
     _actions: list[Action] = field(default_factory=list)
     _has_actions: asyncio.Event = field(default_factory=asyncio.Event)
     _has_output: asyncio.Event = field(default_factory=asyncio.Event)
     _has_room: asyncio.Event = field(default_factory=asyncio.Event)
     _ending: bool = False
+    _ended: bool = False
     _sent: int = 0
     _concealed_seen: int = 0
     _last_arrival_s: float = 0.0
@@ -134,6 +69,7 @@ class Connection:
             flush_after_ms=settings.flush_after_ms if live else None,
             idle=self.start.idle,
         )
+        self.intake = Intake(settings.intake_bytes)
         self.core = SessionCore(self.avatar.manifest, rules, partial(template_jpeg, self.avatar, quality=self.quality))
 
     async def run(self) -> None:
@@ -141,7 +77,8 @@ class Connection:
         redis, settings, bus = self.gateway.bus.redis, self.gateway.settings, self.gateway.bus
         await sessions.create(redis, self.session, self._record(), ttl_s=settings.session_ttl_s)
         bus.attach(self.session, self._arrived)
-        tasks = [asyncio.create_task(job()) for job in (self._read, self._write, self._send, self._tick, self._tell)]
+        jobs = (self._read, self._take, self._write, self._send, self._tick, self._tell)
+        tasks = [asyncio.create_task(job()) for job in jobs]
         try:
             await self.websocket.send_text(self._started())
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -152,19 +89,42 @@ class Connection:
             await stop(*tasks)
             await sessions.delete(redis, self.session)
 
-    # the four tasks, and the slow one that reports
+    # the tasks
 
     async def _read(self) -> None:
+        """Check what the client sends, and lay it in for `_take`; a barge-in acts at once."""
         while True:
-            message = await self.websocket.receive()
-            _check_connected(message)
+            message = await receive(self.websocket)
             try:
-                if (audio := message.get("bytes")) is not None:
-                    await self._take_audio(audio)
-                else:
-                    self._command(_text(message))
+                item = self._checked_audio(message) if isinstance(message, bytes) else self._checked_command(message)
             except InputError as error:
-                await _report(self.websocket, self.gateway, error)
+                await report(self.websocket, self.gateway.metrics, error)
+                continue
+            if isinstance(item, messages.Clear):
+                self.intake.clear()
+                self._do(self.core.clear())
+            else:
+                await self.intake.put(item)
+
+    async def _take(self) -> None:
+        """Feed the session, as fast as it has room."""
+        step = max(1, self.start.sample_rate * SLICE_MS // 1000) * BYTES_PER_SAMPLE
+        while True:
+            match await self.intake.get():
+                case bytes() as audio:
+                    epoch = self.core.epoch
+                    for position in range(0, len(audio), step):
+                        await self._has_room.wait()
+                        if epoch != self.core.epoch:
+                            break
+                        self._do(self.core.audio(audio[position : position + step], _now_ms()))
+                case messages.Begin(template=template):
+                    self.core.begin(template)
+                case messages.Flush():
+                    self._do(self.core.flush(_now_ms()))
+                case messages.End():
+                    self._ended = True
+                    self._do(self.core.end(_now_ms()))
 
     async def _write(self) -> None:
         address = Address(self.session, self.avatar.name, self.quality)
@@ -175,7 +135,7 @@ class Connection:
             await self.gateway.bus.carry_out(address, actions)
 
     async def _send(self) -> None:
-        while not (self._ending and self.core.drained):
+        while not (self._ended and self.core.drained):
             await self._has_output.wait()
             self._has_output.clear()
             while self.core.outbox:
@@ -215,34 +175,23 @@ class Connection:
 
     # what they do
 
-    async def _take_audio(self, audio: bytes) -> None:
+    def _checked_audio(self, audio: bytes) -> bytes:
+        limit = self.gateway.settings.message_max_bytes
         if self._ending:
             raise ProtocolError("no audio may follow `end`")
-        limit = self.gateway.settings.message_max_bytes
         if len(audio) > limit:
             raise ProtocolError(f"a message of {len(audio)} bytes is too long", field="audio", limit=limit)
         if len(audio) % BYTES_PER_SAMPLE:
             raise AudioError(f"PCM16 has an even number of bytes, got {len(audio)}", field="audio")
         self.gateway.metrics.audio_seconds.inc(len(audio) / BYTES_PER_SAMPLE / self.start.sample_rate)
-        step = max(1, self.start.sample_rate * SLICE_MS // 1000) * BYTES_PER_SAMPLE
-        for position in range(0, len(audio), step):
-            # Lossless flow control: while there is no room the socket is not read.
-            await self._has_room.wait()
-            self._do(self.core.audio(audio[position : position + step], _now_ms()))
+        return audio
 
-    def _command(self, text: str) -> None:
-        match messages.parse(text):
-            case messages.Start():
-                raise ProtocolError("the session has started already", field="type")
-            case messages.Begin(template=template):
-                self.core.begin(template)
-            case messages.Flush():
-                self._do(self.core.flush(_now_ms()))
-            case messages.Clear():
-                self._do(self.core.clear())
-            case messages.End():
-                self._ending = True
-                self._do(self.core.end(_now_ms()))
+    def _checked_command(self, text: str) -> messages.ClientMessage:
+        command = messages.parse(text)
+        if isinstance(command, messages.Start):
+            raise ProtocolError("the session has started already", field="type")
+        self._ending |= isinstance(command, messages.End)
+        return command
 
     def _arrived(self, epoch: int, found: dict[int, bytes], timings: str = "") -> None:
         if epoch != self.core.epoch:
@@ -261,7 +210,7 @@ class Connection:
         """Let the other tasks see what the state machine has become."""
         if self._actions:
             self._has_actions.set()
-        if self.core.outbox or (self._ending and self.core.drained):
+        if self.core.outbox or (self._ended and self.core.drained):
             self._has_output.set()
         if self.core.has_room:
             self._has_room.set()
@@ -299,50 +248,13 @@ class Connection:
         )  # fmt: skip
 
     def _stats(self) -> str:
+        waiting_ms = self.intake.waiting_bytes / BYTES_PER_SAMPLE * 1000 / self.start.sample_rate
         return dump(
             "stats", frames=self.core.delivered, concealed=self.core.concealed, in_flight=self.core.in_flight,
-            buffered_ms=round(self.core.buffered_ms, 1), latency_ms=self.stats.latency(),
+            buffered_ms=round(self.core.buffered_ms + waiting_ms, 1), latency_ms=self.stats.latency(),
             stages=self.stats.stage_table(),
         )  # fmt: skip
 
 
 def _now_ms() -> float:
     return time.time() * 1000
-
-
-def _hello(gateway: Gateway) -> str:
-    limits = {
-        "message_max_bytes": gateway.settings.message_max_bytes,
-        "sample_rate_min_hz": messages.SAMPLE_RATE_MIN_HZ,
-        "sample_rate_max_hz": messages.SAMPLE_RATE_MAX_HZ,
-    }
-    return dump(
-        "hello", protocol=messages.SUBPROTOCOL, version=gateway.version, avatars=list(gateway.avatars), limits=limits
-    )
-
-
-def _text(message: MutableMapping[str, Any]) -> str:
-    text = message.get("text")
-    if not isinstance(text, str):
-        raise ProtocolError("a text message (JSON) is due; audio may follow `started`", field="type")
-    return text
-
-
-def _check_connected(message: MutableMapping[str, Any]) -> None:
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect
-
-
-async def _report(websocket: WebSocket, gateway: Gateway, error: LipstreamError) -> None:
-    """Tell the client what was wrong; the session goes on."""
-    gateway.metrics.errors.labels(error.code).inc()
-    await websocket.send_text(dump("error", **error.as_dict()))
-
-
-async def _close_with(websocket: WebSocket, gateway: Gateway, error: LipstreamError) -> None:
-    try:
-        await _report(websocket, gateway, error)
-        await websocket.close(error.close_code or 1011)
-    except (WebSocketDisconnect, RuntimeError):
-        # The client has gone first.
-        return

@@ -12,8 +12,12 @@ Sound = NDArray[np.float32]
 SPEEDS: Final = ((20, 23), (20, 22), (20, 21), (1, 1), (1, 1), (20, 19), (20, 18), (20, 17))
 """Resampling ratios: up, down. Pitch and formants move with speed."""
 
+CLEAN_SHARE: Final = 0.35
 
-def at_speed(sound: Sound, labels: NDArray[np.float32], random: np.random.Generator) -> tuple[Sound, NDArray[np.float32]]:
+
+def at_speed(
+    sound: Sound, labels: NDArray[np.float32], random: np.random.Generator
+) -> tuple[Sound, NDArray[np.float32]]:
     """Resample sound, shape (n_samples,), and stretch its labels, shape (n_labels, 16), alike."""
     up, down = SPEEDS[int(random.integers(len(SPEEDS)))]
     if up == down:
@@ -108,7 +112,7 @@ NOISES: Final = (hiss, hiss, hum, music, knocks, breath)
 
 def noise(length: int, random: np.random.Generator) -> Sound:
     """Return one or two kinds of non-speech sound with a peak of 1."""
-    out = sum((NOISES[int(random.integers(len(NOISES)))](length, random) for _ in range(int(random.integers(1, 3)))))
+    out = sum(NOISES[int(random.integers(len(NOISES)))](length, random) for _ in range(int(random.integers(1, 3))))
     sound = np.asarray(out, dtype=np.float32)
     return sound / max(float(np.abs(sound).max()), 1e-6)
 
@@ -121,18 +125,18 @@ def loudness(sound: Sound) -> float:
 
 def spoiled(speech: Sound, random: np.random.Generator) -> Sound:
     """Return speech, shape (n_samples,), as a random room, microphone and line would deliver it."""
-    sound = speech
-    if random.random() < 0.35:
+    sound, clean = speech, random.random() < CLEAN_SHARE
+    if not clean and random.random() < 0.45:
         sound = in_room(sound, random)
-    if random.random() < 0.7:
+    if not clean and random.random() < 0.9:
         sound = equalised(sound, random)
     sound = sound * np.float32(0.11 / max(loudness(sound), 1e-4))
-    if random.random() < 0.65:
+    if not clean and random.random() < 0.8:
         other = noise(len(sound), random)
         below_db = random.uniform(5, 45)
         sound = sound + other * np.float32(0.11 / max(loudness(other), 1e-4) * 10 ** (-below_db / 20))
     sound = sound * np.float32(10 ** (np.clip(random.normal(-2, 8), -30, 10) / 20))
-    if random.random() < 0.08:
+    if not clean and random.random() < 0.1:
         ceiling = np.abs(sound).max() * random.uniform(0.2, 0.8)
         sound = np.clip(sound, -ceiling, ceiling)
     floor = 10 ** random.uniform(-5.5, -2.8)

@@ -93,7 +93,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def read_video(path: Path) -> list[NDArray[np.uint8]]:
     """Decode every frame of a video, each (height, width, 3), BGR."""
     capture = cv2.VideoCapture(str(path))
-    frames = []
+    frames: list[NDArray[np.uint8]] = []
     while True:
         got, frame = capture.read()
         if not got:

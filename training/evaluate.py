@@ -74,7 +74,7 @@ def reduced(pictures: Frames, templates: Frames) -> Floats:
     change = pictures[:, TOP:BOTTOM, LEFT:RIGHT].astype(np.float32) - templates[:, TOP:BOTTOM, LEFT:RIGHT]
     rows, height, width, colours = change.shape
     small = change.reshape(rows, height // 4, 4, width // 4, 4, colours).mean(axis=(2, 4))
-    return small.reshape(rows, -1).astype(np.float64)
+    return np.asarray(small.reshape(rows, -1), dtype=np.float64)
 
 
 def fit_readout(inputs: Floats, opening: Floats, ridge: float = 3e3) -> Callable[[Floats], Floats]:
@@ -97,7 +97,7 @@ def laplacian(picture: Frames) -> float:
 def similarity(picture: Frames, truth: Frames) -> float:
     """Return the SSIM of the mouth box (grey)."""
     first, second = (cv2.cvtColor(np.ascontiguousarray(p[MOUTH]), cv2.COLOR_BGR2GRAY) for p in (picture, truth))
-    return float(structural_similarity(first, second, data_range=255))
+    return float(structural_similarity(first, second, data_range=255))  # type: ignore[no-untyped-call]
 
 
 def border_difference(pictures: Frames, templates: Frames) -> int:
@@ -132,7 +132,7 @@ def clip_figures(
         "lag_frames": best_lag(measured, opening),
         "ssim": float(np.mean([similarity(painted[k], truth[k]) for k in rows])),
         "ssim_told": float(np.mean([similarity(told[k], truth[k]) for k in rows])),
-        "sharpness": float(np.mean([laplacian(painted[k]) for k in rows]) / np.mean([laplacian(truth[k]) for k in rows])),
+        "sharpness": sum(laplacian(painted[k]) for k in rows) / sum(laplacian(truth[k]) for k in rows),
         "bilabials": int(lips.sum()),
         "bilabials_closed": float((measured[lips] < CLOSED_PX).mean()) if lips.any() else 1.0,
         "bilabials_px": float(measured[lips].mean()) if lips.any() else 0.0,
@@ -162,7 +162,7 @@ def network_figures(package: Package) -> dict[str, object]:
     random = np.random.default_rng(0)
     mel = random.uniform(-4, 1, (32, 1, 80, 48)).astype(np.float32)
     image = np.ascontiguousarray(package.regions[:32].transpose(0, 3, 1, 2)).astype(np.float32) / 255
-    audio = random.dirichlet(np.ones(16), (32, 1)).astype(np.float32)
+    audio = np.asarray(random.dirichlet(np.ones(16), (32, 1)), dtype=np.float32)
 
     def same(session: onnxruntime.InferenceSession, inputs: dict[str, NDArray[np.float32]]) -> bool:
         results = set()

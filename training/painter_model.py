@@ -2,8 +2,9 @@
 
 The pose is read from the picture and joins the mouth code. A trunk at 1/8 resolution bends learnt position maps by
 that code; pixel shuffles bring its features up; the whole region is painted from 1/4 resolution, and the mouth box
-once more from 1/2. Painted are three colours and how much of the template they hide: nothing hidden, the colours are
-a shade over the template's own pixels; all hidden, they are a new picture. Channel counts are multiples of 16, the block width of ONNX Runtime's convolutions.
+once more from 1/2. Painted are three colours and how much of the template they hide: where nothing is hidden, the
+colours are a shade over the template's own pixels; where all is, they are a new picture. Channel counts are multiples
+of 16, the block width of ONNX Runtime's convolutions.
 """
 
 from collections.abc import Sequence
@@ -37,17 +38,16 @@ def border_window() -> Tensor:
 class Bend(nn.Module):
     """A 3x3 convolution whose output is scaled and shifted per channel by the mouth code."""
 
-    def __init__(self, channels: int, code: int, residual: bool = True) -> None:
+    def __init__(self, channels: int, code: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
         self.code = nn.Conv2d(code, 2 * channels, 1)
-        self.residual = residual
 
     def forward(self, features: Tensor, code: Tensor) -> Tensor:
         """Map (B, C, H, W) features and a (B, D, 1, 1) code to (B, C, H, W)."""
         scale, shift = self.code(code).chunk(2, dim=1)
-        bent = functional.relu(self.conv(features) * (1 + scale) + shift)
-        return features + bent if self.residual else bent
+        bent: Tensor = functional.relu(self.conv(features) * (1 + scale) + shift)
+        return features + bent
 
 
 class Painter(nn.Module):
@@ -124,7 +124,7 @@ class Painter(nn.Module):
         layers = layers + functional.pad(functional.pixel_shuffle(self.mouth(mouth), 2), self.box_pad)
         change = layers[:, :3] - layers[:, 3:] * image
         gate = (distance / REST_DISTANCE).clamp(max=1.0)
-        painted = image + change * (self.window * gate)
+        painted: Tensor = image + change * (self.window * gate)
         return painted if self.training else painted.clamp(0.0, 1.0)
 
 

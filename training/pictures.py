@@ -50,9 +50,7 @@ def sharpened(face: NDArray[np.float32]) -> NDArray[np.float32]:
     return face + SHARPEN_AMOUNT * (face - cv2.GaussianBlur(face, (0, 0), 1.0))
 
 
-def speaking(
-    template: NDArray[np.uint8], neutral: NDArray[np.float32], face: NDArray[np.float32]
-) -> NDArray[np.uint8]:
+def speaking(template: NDArray[np.uint8], neutral: NDArray[np.float32], face: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Put speech on template pixels, all (height, width, 3) BGR.
 
     Where nothing moved, the template's own pixels stay. Where the face changed it is laid over them whole: adding the
@@ -64,7 +62,7 @@ def speaking(
     added = template + (face - neutral)
     tone = cv2.GaussianBlur(template.astype(np.float32) - neutral, (0, 0), 6.0)
     mixed = added + moved * (face + tone - added)
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(mixed), 0, 255), dtype=np.uint8)
 
 
 def prepare(data: Path, work: Path) -> None:

@@ -33,7 +33,8 @@ class Residual(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, C, 1, T) to (B, C, 1, T - 2 * crop)."""
         kept: Tensor = features[..., self.crop : features.shape[-1] - self.crop]
-        return kept + self.conv(features)
+        added: Tensor = self.conv(features)
+        return kept + added
 
 
 class SoundEncoder(nn.Module):

@@ -79,8 +79,9 @@ def utterances(speech: ModuleType, hours: float, seed: int) -> Iterator[tuple[st
 def make(data: Path, work: Path, hours: float, seed: int) -> None:
     """Write the corpus."""
     speech = speech_module(data)
-    speech.FPS = LABEL_RATE_HZ
-    sounds, labels, index, voices = [], [], [], {}
+    setattr(speech, "FPS", LABEL_RATE_HZ)  # noqa: B010  (a module without stubs)
+    sounds, labels, index = [], [], []
+    voices: dict[str, float] = {}
     first_sample = first_label = 0
     for voice, sound, segments in utterances(speech, hours, seed):
         weights = speech.track(segments, len(sound) / SAMPLE_RATE_HZ).astype(np.float16)

@@ -69,7 +69,8 @@ def train(data: Path, work: Path, minutes: float, batch_size: int, peak_rate: fl
     """Train for some minutes, or for what is left of them where a checkpoint exists."""
     pictures = Pictures.load(work)
     torch.manual_seed(1)
-    model = Painter(viseme_table(data)).to(memory_format=torch.channels_last)
+    model = Painter(viseme_table(data))
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=peak_rate, weight_decay=1e-3)
     average = Average(model, 0.995)
     pace, step = Pace(minutes, peak_rate), 0
@@ -96,15 +97,13 @@ def train(data: Path, work: Path, minutes: float, batch_size: int, peak_rate: fl
         losses.append(loss.item())
         step += 1
         if step % STEPS_A_REPORT == 0:
-            print(f"step {step} {pace.elapsed_s() / 60:.1f} min loss {np.mean(losses):.5f} lr {pace.rate():.1e}", flush=True)
+            print(f"step {step} {pace.elapsed_s() / 60:.1f} min loss {np.mean(losses):.5f}", flush=True)
             losses.clear()
             keep(work, model, optimizer, average, pace, step)
     keep(work, model, optimizer, average, pace, step)
 
 
-def keep(
-    work: Path, model: Painter, optimizer: torch.optim.Optimizer, average: Average, pace: Pace, step: int
-) -> None:
+def keep(work: Path, model: Painter, optimizer: torch.optim.Optimizer, average: Average, pace: Pace, step: int) -> None:
     """Write the checkpoint."""
     content = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average.weights}
     save(work / "painter.pt", {**content, "spent_s": pace.elapsed_s(), "step": step})

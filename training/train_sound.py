@@ -54,10 +54,10 @@ def item(corpus: Corpus, random: np.random.Generator) -> tuple[NDArray[np.float3
     """Return a mel, (1, 80, columns), and viseme weights of every column at which a frame may start, (columns, 16)."""
     labels = np.zeros((ITEM_S * LABEL_RATE_HZ, len(VISEMES)), dtype=np.float32)
     labels[:, 0] = 1.0
-    sound = np.zeros(ITEM_S * SAMPLE_RATE_HZ, dtype=np.float32)
+    sound: NDArray[np.float32] = np.zeros(ITEM_S * SAMPLE_RATE_HZ, dtype=np.float32)
     if random.random() < NOISE_SHARE:
         sound = augment.noise(len(sound), random) * np.float32(10 ** random.uniform(-2.7, -0.1))
-        sound += (1e-4 * random.normal(size=len(sound))).astype(np.float32)
+        sound = (sound + 1e-4 * random.normal(size=len(sound))).astype(np.float32)
     else:
         row = int(random.exponential(0.3) * LABEL_RATE_HZ)
         while row < len(labels):

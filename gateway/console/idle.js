@@ -23,6 +23,9 @@ export function createIdle(video, draw) {
   let seekMs = 100;
   let correctedMs = 0;
 
+  // A video that seeks has no picture to draw; this is its last one.
+  const still = document.createElement("canvas");
+
   const wrap = (index) => ((index % count) + count) % count;
   const forward = (from, to) => wrap(to - from);
   const distance = (a, b) => Math.min(forward(a, b), forward(b, a));
@@ -60,8 +63,11 @@ export function createIdle(video, draw) {
   document.addEventListener("visibilitychange", () => !document.hidden && wanted && hold === null && play());
 
   function seek(index) {
+    if (video.readyState < HAVE_CURRENT_DATA) return;
     const begunMs = performance.now();
     correctedMs = begunMs;
+    Object.assign(still, { width: video.videoWidth, height: video.videoHeight });
+    still.getContext("2d").drawImage(video, 0, 0);
     video.addEventListener("seeked", () => (seekMs = performance.now() - begunMs), { once: true });
     video.currentTime = (wrap(index) + 0.5) / fps;
   }
@@ -116,7 +122,7 @@ export function createIdle(video, draw) {
     /** Speech is cut off: the loop shows at once, wherever it stands. */
     interrupt() {
       hold = null;
-      if (!visible && video.readyState >= HAVE_CURRENT_DATA) draw(video);
+      if (!visible) draw(video.readyState >= HAVE_CURRENT_DATA ? video : still);
       visible = true;
       play();
     },

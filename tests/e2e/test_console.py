@@ -60,7 +60,8 @@ HEAR = """
 
 LOOK = """
 ([x, y, width, height]) => {
-  const small = (window.small ??= new OffscreenCanvas(width / 4, height / 4).getContext("2d", { willReadFrequently: true }));
+  const make = () => new OffscreenCanvas(width / 4, height / 4).getContext("2d", { willReadFrequently: true });
+  const small = (window.small ??= make());
   small.imageSmoothingQuality = "medium";
   small.drawImage(document.getElementById("screen"), x, y, width, height, 0, 0, width / 4, height / 4);
   const { data } = small.getImageData(0, 0, width / 4, height / 4);

@@ -257,3 +257,19 @@ async def test_the_avatars_files_are_served(pipeline: Pipeline) -> None:
         frame = await http.get("/api/avatars/tiny/frames/11.jpg")
         assert frame.content[:2] == b"\xff\xd8"
         assert (await http.get("/api/avatars/tiny/frames/12.jpg")).status_code == 404
+
+
+async def test_a_barge_in_is_heard_although_half_a_minute_of_audio_waits_before_it(pipeline: Pipeline) -> None:
+    async with connect(pipeline.url) as socket:
+        await started(socket)
+        for _ in range(30):
+            await socket.send(SECOND)
+        await say(socket, type="clear")
+        assert (await heard(socket, "cleared"))["next_frame"] < 25 * 25
+        await finishes_after_clear(socket)
+
+
+async def finishes_after_clear(socket: ClientConnection) -> None:
+    await socket.send(SECOND)
+    await say(socket, type="end")
+    assert (await heard(socket, "segment_end"))["frames"] == 25

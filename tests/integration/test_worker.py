@@ -11,10 +11,10 @@ from redis.asyncio import Redis
 from common import keys, payloads, sessions
 from common.contracts import Task
 from common.errors import TaskError
+from common.jobs import Job
 from common.publish import to_stream
 from common.sessions import SessionRecord
 from common.settings import Settings
-from common.jobs import Job
 from common.stage import Stage
 from common.worker import Worker
 

@@ -1,0 +1,53 @@
+"""What a client has sent and its session has not taken yet.
+
+The socket is read ahead of the session up to a limit, so that a barge-in is heard although audio waits before it;
+at the limit the socket is left alone, which slows the client down without losing anything.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from gateway.messages import ClientMessage, End
+
+Item = bytes | ClientMessage
+
+
+@dataclass(slots=True)
+class Intake:
+    """Audio and commands in their order; for one writer and one reader."""
+
+    limit_bytes: int
+    waiting_bytes: int = 0
+    _items: deque[Item] = field(default_factory=deque)
+    _filled: asyncio.Event = field(default_factory=asyncio.Event)
+    _drained: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def put(self, item: Item) -> None:
+        """Add an item; waits while the limit is reached."""
+        while self.waiting_bytes >= self.limit_bytes:
+            self._drained.clear()
+            await self._drained.wait()
+        self._items.append(item)
+        self.waiting_bytes += _size(item)
+        self._filled.set()
+
+    async def get(self) -> Item:
+        """The oldest item; waits for one."""
+        while not self._items:
+            self._filled.clear()
+            await self._filled.wait()
+        item = self._items.popleft()
+        self.waiting_bytes -= _size(item)
+        self._drained.set()
+        return item
+
+    def clear(self) -> None:
+        """Drop what waits; an `end` among it still holds."""
+        self._items = deque(item for item in self._items if isinstance(item, End))
+        self.waiting_bytes = 0
+        self._drained.set()
+
+
+def _size(item: Item) -> int:
+    return len(item) if isinstance(item, bytes) else 0
