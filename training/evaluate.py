@@ -160,8 +160,8 @@ def run_time_ms(call: Callable[[], object], repeats: int = 60) -> float:
 def network_figures(package: Package) -> dict[str, object]:
     """Return one-thread times and whether results are the same bytes at any batch size."""
     random = np.random.default_rng(0)
-    mel = random.uniform(-4, 1, (32, 1, 80, 48)).astype(np.float32)
-    image = np.ascontiguousarray(package.regions[:32].transpose(0, 3, 1, 2)).astype(np.float32) / 255
+    mel: NDArray[np.float32] = random.uniform(-4, 1, (32, 1, 80, 48)).astype(np.float32)
+    image = np.asarray(package.regions[:32].transpose(0, 3, 1, 2), dtype=np.float32, order="C") / np.float32(255)
     audio = np.asarray(random.dirichlet(np.ones(16), (32, 1)), dtype=np.float32)
 
     def same(session: onnxruntime.InferenceSession, inputs: dict[str, NDArray[np.float32]]) -> bool:

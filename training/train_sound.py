@@ -46,7 +46,7 @@ class Corpus:
     def utterance(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return one sound, (n_samples,), and its viseme weights at `LABEL_RATE_HZ`, (n_labels, 16)."""
         first, length, first_label, n_labels = self.index[number]
-        sound = self.audio[first : first + length].astype(np.float32) / 32768
+        sound = np.asarray(self.audio[first : first + length], dtype=np.float32) / np.float32(32768)
         return sound, self.labels[first_label : first_label + n_labels].astype(np.float32)
 
 

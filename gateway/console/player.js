@@ -43,7 +43,7 @@ export function createPlayer({ clock, screen, idle, meter, fps, onStart, onEnd }
   let reserve = { least: Infinity, sinceS: 0 };
   let request = 0;
 
-  const due = (turn) => Math.floor((clock.heardS() - turn.originS) * fps);
+  const due = (turn, heardS) => Math.floor((heardS - turn.originS) * fps);
   const received = (turn) => frames.highest - turn.first + 1;
   const isReady = (turn, from, count) => turn.count !== null || received(turn) >= from + count;
 
@@ -51,11 +51,12 @@ export function createPlayer({ clock, screen, idle, meter, fps, onStart, onEnd }
     const turn = turns[0];
     if (!turn) return;
     if (turn.originS === null && !start(turn)) return;
-    const index = due(turn);
+    const heardS = clock.heardS();
+    const index = due(turn, heardS);
     if (turn.count !== null && index >= turn.count) return finish();
-    if (index < 0 || isDry(turn, index)) return;
-    if (!turn.recording) spendReserve(turn, index);
-    show(turn, due(turn));
+    if (index < 0 || isDry(turn, index, heardS)) return;
+    if (!turn.recording) spendReserve(turn, index, heardS);
+    show(turn, heardS);
   }
 
   function loop() {
@@ -81,7 +82,7 @@ export function createPlayer({ clock, screen, idle, meter, fps, onStart, onEnd }
   }
 
   /** Whether the frame that is due has not come: then the sound waits, or without one the origin moves. */
-  function isDry(turn, index) {
+  function isDry(turn, index, heardS) {
     if (dry) {
       if (!isReady(turn, index, REFILL_FRAMES)) return true;
       dry = false;
@@ -95,30 +96,31 @@ export function createPlayer({ clock, screen, idle, meter, fps, onStart, onEnd }
       clock.pause();
       idle.pause();
     } else {
-      turn.originS = clock.heardS() - received(turn) / fps;
+      turn.originS = heardS - received(turn) / fps;
     }
     return true;
   }
 
-  function spendReserve(turn, index) {
-    const nowS = clock.heardS();
+  function spendReserve(turn, index, heardS) {
     reserve.least = Math.min(reserve.least, received(turn) - index);
-    if (nowS - reserve.sinceS < 1) return;
+    if (heardS - reserve.sinceS < 1) return;
     if (reserve.least > RESERVE_FRAMES) turn.originS -= (reserve.least - START_FRAMES) / fps;
-    reserve = { least: Infinity, sinceS: nowS };
+    reserve = { least: Infinity, sinceS: heardS };
   }
 
-  function show(turn, index) {
+  function show(turn, heardS) {
+    const index = due(turn, heardS);
     const { frame, bitmap, dropped } = frames.take(turn.first + index);
     meter.dropped(dropped);
     if (!bitmap) return;
+    const beganMs = performance.now();
     const [x1, y1, x2, y2] = frame.bounds;
     screen.drawImage(bitmap, x1, y1, x2 - x1, y2 - y1);
     bitmap.close();
     if (template === null) onStart();
     template = frame.template;
     idle.follow(template);
-    const skewMs = (clock.heardS() - turn.originS - (frame.frame - turn.first) / fps) * 1000;
+    const skewMs = (heardS - turn.originS - index / fps) * 1000 + performance.now() - beganMs;
     meter.shown({ skewMs, bufferedMs: ((received(turn) - index) / fps) * 1000 });
   }
 

@@ -8,10 +8,14 @@ import pytest
 from lipstream_client import connect
 
 from cli.render import load_stages, render_frames
+from common import keys
 from common.avatars.package import Avatar
 from common.frames import FrameHeader
 from common.resample import StreamResampler
 from common.settings import Settings
+from common.streams import WorkStream
+from common.tasks import stop
+from gateway.bus import GatewayBus
 from tests.pipeline import Pipeline, running
 
 RATE_HZ = 24_000
@@ -99,3 +103,40 @@ async def test_nothing_is_left_in_redis_when_a_session_has_ended(redis_server: s
         assert [key for key in left if "{" in key] == []
         for stage in ("stage:audio", "stage:inference:default", "stage:compositor"):
             assert await pipeline.redis.xlen(stage) == 0
+
+
+async def test_workers_that_die_with_tasks_in_hand_cost_no_frame(
+    redis_server: str, avatars_folder: Path, tiny_avatar: Avatar
+) -> None:
+    pcm = speechlike(RATE_HZ * 6)
+    stolen = 0
+
+    async def steal(stream_key: str) -> None:
+        """Takes tasks like a worker, and is never heard of again."""
+        nonlocal stolen
+        thief = WorkStream(pipeline.redis, stream_key, "dead")
+        await thief.ensure_group()
+        while True:
+            stolen += len(await thief.read(1, 20))
+            await asyncio.sleep(0.02)
+
+    async with running(redis_server, avatars_folder, reclaim_idle_ms=100) as pipeline:
+        streams = (keys.stage("audio"), keys.stage("inference", "default"), keys.stage("compositor"))
+        thieves = [asyncio.create_task(steal(key)) for key in streams]
+        frames = await stream(pipeline, "tiny", pcm, pause_s=0.01)
+        await stop(*thieves)
+    assert stolen >= 3
+    assert frames == offline(tiny_avatar, pcm, RATE_HZ)
+
+
+async def test_a_notice_that_is_lost_delays_its_frames_but_loses_none(
+    redis_server: str, avatars_folder: Path, tiny_avatar: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pcm = speechlike(RATE_HZ)
+
+    async def deaf(_bus: GatewayBus, _entries: object) -> None:
+        return
+
+    monkeypatch.setattr(GatewayBus, "_dispatch", deaf)
+    async with running(redis_server, avatars_folder) as pipeline:
+        assert await stream(pipeline, "tiny", pcm) == offline(tiny_avatar, pcm, RATE_HZ)
