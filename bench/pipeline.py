@@ -23,10 +23,10 @@ from statistics import median, quantiles
 from typing import Any
 
 import numpy as np
-from lipstream_client import connect
 
 from cli.media import read_audio
 from common.avatars.package import default_folder, load
+from lipstream_client import connect
 from workers.inference.stage import load_avatar
 
 CHUNK_MS = 40

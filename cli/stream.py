@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipstream_client import Flag, Frame, LipstreamClientError, Segment, Session, connect
-
 from cli.media import Clip
 from cli.output import Write, opened
 from cli.progress import Summary, bar
 from common.errors import InputError, LipstreamError
 from common.media import BYTES_PER_SAMPLE
+from lipstream_client import Flag, Frame, LipstreamClientError, Segment, Session, connect
 
 _MS_PER_S = 1000
 

@@ -34,7 +34,9 @@ class Settings(BaseSettings):
 
     # models
     provider: Literal["cpu", "cuda"] = Field("cpu", description="ONNX Runtime provider; missing is an error")
-    model_threads: PositiveInt = Field(1, le=256, description="ONNX Runtime threads of one inference worker")
+    model_threads: PositiveInt = Field(
+        1, le=256, description="ONNX Runtime threads of one inference worker; other numbers may give other low bits"
+    )
     jpeg_quality: int = Field(85, ge=1, le=100, description="quality of the frames that clients get")
 
     # workers

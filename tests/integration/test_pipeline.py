@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lipstream_client import connect
 
 from cli.render import load_stages, render_frames
 from common import keys
@@ -16,6 +15,7 @@ from common.settings import Settings
 from common.streams import WorkStream
 from common.tasks import stop
 from gateway.bus import GatewayBus
+from lipstream_client import connect
 from tests.pipeline import Pipeline, running
 
 RATE_HZ = 24_000

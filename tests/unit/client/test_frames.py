@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lipstream_client import Flag, LipstreamClientError
-from lipstream_client.frames import parse_frame
 
 import common.frames as ours
+from lipstream_client import Flag, LipstreamClientError
+from lipstream_client.frames import parse_frame
 
 U16, U32 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
 

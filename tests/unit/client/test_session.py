@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import pytest
-from lipstream_client import Cleared, Ended, Frame, LipstreamClientError, Segment, Stats, connect
 from websockets.asyncio.server import ServerConnection
 
+from lipstream_client import Cleared, Ended, Frame, LipstreamClientError, Segment, Stats, connect
 from tests.unit.client.scripted_server import HELLO, finish, greet, scripted, show, tell
 
 STATS = {

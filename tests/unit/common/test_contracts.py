@@ -22,7 +22,8 @@ def test_a_task_reads_as_plain_words_and_comes_back() -> None:
     ("name", "value"),
     [
         (b"session", b"../etc"), (b"avatar", b"a/b"), (b"count", b"0"), (b"count", b"100000"), (b"first", b"x"),
-        (b"v", b"2"), (b"quality", b"0"), (b"gateway", b""), (b"epoch", b"-1"), (b"base", b"109"), (b"avatar", b"\xff"), (b"new", b"1"),
+        (b"v", b"2"), (b"quality", b"0"), (b"gateway", b""), (b"epoch", b"-1"), (b"base", b"109"),
+        (b"avatar", b"\xff"), (b"new", b"1"),
     ],
 )  # fmt: skip
 def test_a_task_that_is_not_one_is_refused_for_good(name: bytes, value: bytes) -> None:

@@ -16,8 +16,8 @@ from common.avatars.package import Avatar, default_folder, load
 from common.avatars.timeline import OPEN, samples_needed
 from common.contracts import Task
 from common.errors import AvatarError, TaskError
-from common.media import frames_covering
 from common.jobs import Job
+from common.media import frames_covering
 from workers.audio.mel import mel_spectrogram
 from workers.audio.stage import AudioStage, samples_of_task
 from workers.inference.cache import RowCache
