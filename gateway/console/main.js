@@ -116,7 +116,7 @@ async function recite(mine) {
   if (!mine.isOn) return;
   mine.durationS = recording.duration;
   begin(mine, recording);
-  mine.close = feedRecording(pcm, {
+  mine.close = feedRecording(pcm, avatar.lookahead_ms / 1000, {
     send: sendChunk,
     heardS: () => player.heardS(),
     bufferedBytes: () => link.session?.bufferedBytes ?? 0,

@@ -3,7 +3,7 @@ import { createFrameBuffer } from "./frames.js";
 
 /** Frames in the buffer before a segment starts, and before it goes on after it ran dry. */
 const START_FRAMES = 4;
-const REFILL_FRAMES = 10;
+const REFILL_FRAMES = 8;
 /** A live picture that has more than this in reserve for a second is later than it needs to be. */
 const RESERVE_FRAMES = 6;
 /** No head waits longer than this for its loop to come round; it is only a start delay that was guessed wrong. */

@@ -8,7 +8,10 @@ const CHUNK_SAMPLES = RATE_HZ * CHUNK_S;
 const LONGEST_S = 20 * 60;
 const LARGEST_BYTES = 200e6;
 
-/** How far the sender runs ahead of the ear: little at first, so that the first frames come soon, then more. */
+/**
+ * How far the sender runs ahead of the ear, beyond the avatar's look-ahead: little at first, so that the first frames
+ * come soon, then more. Less than the player's `REFILL_FRAMES` would leave each waiting for the other.
+ */
 const AHEAD_FIRST_S = 0.5;
 const AHEAD_MOST_S = 1.0;
 const AHEAD_GROWTH = 0.25;
@@ -44,15 +47,16 @@ function mixDown(buffer) {
 }
 
 /**
- * Sends a recording, chunk by chunk, at most a second ahead of what is heard.
+ * Sends a recording, chunk by chunk, about a second ahead of what is heard.
  * @param {Int16Array} pcm
+ * @param {number} lookaheadS
  * @param {{send: (chunk: Int16Array) => void, heardS: () => number, bufferedBytes: () => number, onEnd: () => void}} to
  * @returns {() => void} stops it
  */
-export function feedRecording(pcm, { send, heardS, bufferedBytes, onEnd }) {
+export function feedRecording(pcm, lookaheadS, { send, heardS, bufferedBytes, onEnd }) {
   let sent = 0;
   const feed = () => {
-    const aheadS = Math.min(AHEAD_MOST_S, AHEAD_FIRST_S + AHEAD_GROWTH * heardS());
+    const aheadS = lookaheadS + Math.min(AHEAD_MOST_S, AHEAD_FIRST_S + AHEAD_GROWTH * heardS());
     const until = Math.min(pcm.length, (heardS() + aheadS) * RATE_HZ);
     while (sent < until && bufferedBytes() < UNSENT_MOST_BYTES) {
       send(pcm.subarray(sent, sent + CHUNK_SAMPLES));
