@@ -22,6 +22,8 @@ from gateway.session import Action, Append, Publish, RaiseEpoch
 
 log = logging.getLogger(__name__)
 
+RETRY_S = 0.2
+
 Deliver = Callable[[int, dict[int, bytes], str], None]
 """Epoch, messages by frame, timings -> the session."""
 
@@ -95,7 +97,11 @@ class GatewayBus:
                     await self._dispatch([fields for _, fields in entries])
             except BusError as error:
                 log.warning("%s", error)
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(RETRY_S)
+            except Exception:
+                # A deaf gateway would be worse than a noisy one.
+                log.exception("the inbox reader failed and goes on")
+                await asyncio.sleep(RETRY_S)
 
     async def close(self) -> None:
         """The gateway goes: its inbox goes with it."""

@@ -66,7 +66,6 @@ async def running(redis_url: str, folder: Path, *, count: int = 1, **changes: An
     made = [Worker(stage(settings), redis, settings) for stage in BUILDERS.values() for _ in range(count)]
     gateway = Gateway(settings, load_all(settings), GatewayBus(redis, settings, "test-gateway"))
     server = uvicorn.Server(configure(settings, build(gateway)))
-    server.install_signal_handlers = lambda: None
     tasks = [asyncio.create_task(worker.run()) for worker in made] + [asyncio.create_task(server.serve())]
     try:
         await until(lambda: server.started)

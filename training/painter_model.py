@@ -1,10 +1,10 @@
 """The painter: a template region and a mouth code in, the region with that mouth out.
 
 The pose is read from the picture and joins the mouth code. A trunk at 1/8 resolution bends learnt position maps by
-that code; pixel shuffles bring its features up; the whole region is painted from 1/4 resolution, and the mouth box
-once more from 1/2. Painted are three colours and how much of the template they hide: where nothing is hidden, the
-colours are a shade over the template's own pixels; where all is, they are a new picture. Channel counts are multiples
-of 16, the block width of ONNX Runtime's convolutions.
+that code; transposed convolutions as large as their stride bring its features up; the whole region is painted from
+1/4 resolution, and the mouth box once more from 1/2. Painted are three colours and how much of the template they
+hide: where nothing is hidden, the colours are a shade over the template's own pixels; where all is, they are a new
+picture. Channel counts are multiples of 16, the block width of ONNX Runtime's convolutions.
 """
 
 from collections.abc import Sequence
@@ -77,20 +77,21 @@ class Painter(nn.Module):
         self.place8 = nn.Parameter(0.5 * torch.randn(1, 64, height // 8, width // 8))
         self.place4 = nn.Parameter(0.3 * torch.randn(1, 32, height // 4, width // 4))
         self.trunk = nn.ModuleList(Bend(64, code) for _ in range(trunk_blocks))
-        self.up4 = nn.Conv2d(64, 32 * 4, 1)
+        self.up4 = nn.ConvTranspose2d(64, 32, 2, stride=2)
         self.bend4 = Bend(32, code)
-        self.whole = nn.Conv2d(32, 4 * 16, 1)
+        self.whole = nn.ConvTranspose2d(32, 4, 4, stride=4)
         left, top, right, bottom = MOUTH_BOX_PX
         self.box4 = (slice(None), slice(None), slice(top // 4, bottom // 4), slice(left // 4, right // 4))
         self.box_pad = (left, width - right, top, height - bottom)
         self.mouth4 = nn.Conv2d(32, 48, 1)
         self.bend_mouth4 = nn.ModuleList([Bend(48, code), Bend(48, code)])
-        self.up2 = nn.Conv2d(48, 16 * 4, 1)
+        self.up2 = nn.ConvTranspose2d(48, 16, 2, stride=2)
         self.place2 = nn.Parameter(0.3 * torch.randn(1, 16, (bottom - top) // 2, (right - left) // 2))
         self.bend2 = Bend(16, code)
-        self.mouth = nn.Conv2d(16, 4 * 4, 3, padding=1)
+        self.mouth = nn.Conv2d(16, 16, 3, padding=1)
+        self.up1 = nn.ConvTranspose2d(16, 4, 2, stride=2)
         self.window = nn.Buffer(border_window())
-        for head in (self.whole, self.mouth):
+        for head in (self.whole, self.up1):
             nn.init.normal_(head.weight, std=1e-3)
             nn.init.zeros_(cast(Tensor, head.bias))
 
@@ -116,12 +117,12 @@ class Painter(nn.Module):
         pose = self.pose(functional.adaptive_avg_pool2d(functional.relu(eighth + self.place8), 1))
         code = functional.relu(self.encode(rig * self.unit) + pose)
         features = through(self.trunk, eighth + self.place8, code)
-        features = functional.pixel_shuffle(self.up4(features), 2) + quarter + self.place4
+        features = self.up4(features) + quarter + self.place4
         features = self.bend4(features, code)
-        layers = functional.pixel_shuffle(self.whole(features), 4)
+        layers = self.whole(features)
         mouth = through(self.bend_mouth4, self.mouth4(features[self.box4]), code)
-        mouth = self.bend2(functional.pixel_shuffle(self.up2(mouth), 2) + self.place2, code)
-        layers = layers + functional.pad(functional.pixel_shuffle(self.mouth(mouth), 2), self.box_pad)
+        mouth = self.bend2(self.up2(mouth) + self.place2, code)
+        layers = layers + functional.pad(self.up1(self.mouth(mouth)), self.box_pad)
         change = layers[:, :3] - layers[:, 3:] * image
         gate = (distance / REST_DISTANCE).clamp(max=1.0)
         painted: Tensor = image + change * (self.window * gate)
