@@ -8,7 +8,6 @@ export function createClock() {
 
   return {
     context,
-    latencyS,
     /** Context time of the sample that is heard now, in seconds. */
     heardS: () => context.currentTime - latencyS(),
     pause: () => context.suspend(),

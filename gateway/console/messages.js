@@ -12,7 +12,7 @@ const PLAIN = {
   internal: "Something went wrong in the server. Its log has the details.",
 };
 
-/** @param {{code?: string, message: string, field?: string, limit?: unknown}} error */
+/** @param {{code?: string, message: string}} error */
 export function explain({ code, message }) {
   return PLAIN[code] ?? message;
 }
@@ -20,5 +20,5 @@ export function explain({ code, message }) {
 /** @param {string[]} missing what `/readyz` lacks */
 export function explainMissing(missing) {
   if (missing.includes("redis")) return PLAIN.bus_unavailable;
-  return `Nobody is doing the ${missing.join(" and ")} work: that worker is not running.`;
+  return `No frames come: nothing runs that does the ${missing.join(" and ")} work. Start that worker.`;
 }

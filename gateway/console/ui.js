@@ -65,6 +65,8 @@ export function showNumbers(stats, isSpeaking) {
   if (isSpeaking && stats.latencyMs !== null) pushLatency(stats.latencyMs);
 }
 
+export const askForFile = () => $("file").click();
+
 /** @param {{onPlay: () => void, onInterrupt: () => void, onSource: (source: string) => void, onFile: (file: File) => void, onAvatar: (name: string) => void}} on */
 export function listen({ onPlay, onInterrupt, onSource, onFile, onAvatar }) {
   $("play").addEventListener("click", onPlay);
@@ -73,7 +75,7 @@ export function listen({ onPlay, onInterrupt, onSource, onFile, onAvatar }) {
   document.querySelectorAll("[name=source]").forEach((radio) => {
     radio.addEventListener("change", () => onSource(radio.value));
     // Choosing "File" again opens the dialog again.
-    radio.addEventListener("click", ({ detail }) => radio.value === "file" && detail > 0 && $("file").click());
+    radio.addEventListener("click", ({ detail }) => radio.value === "file" && detail > 0 && askForFile());
   });
   $("file").addEventListener("change", ({ target }) => {
     if (target.files[0]) onFile(target.files[0]);

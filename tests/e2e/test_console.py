@@ -1,7 +1,4 @@
-"""The console in a real browser, against a running Lipstream with the demo avatar.
-
-`LIPSTREAM_TEST_URL` names a server that runs already, instead of one that the tests start.
-"""
+"""The console in a real browser, against a running Lipstream with the demo avatar."""
 
 import asyncio
 import io
@@ -110,10 +107,9 @@ def _grey(pixels: NDArray[Any]) -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
-def url(request: pytest.FixtureRequest) -> str:
+def url(lipstream_server: str) -> str:
     """Where the console is."""
-    running = os.environ.get("LIPSTREAM_TEST_URL")
-    return running.rstrip("/") if running else str(request.getfixturevalue("lipstream_server")).rstrip("/")
+    return lipstream_server.rstrip("/")
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +128,7 @@ def mouth(url: str) -> Mouth:
 
 
 @pytest.fixture
-async def page() -> AsyncIterator[Page]:
+async def page(url: str) -> AsyncIterator[Page]:
     """An empty page; a console error, an exception or an unhandled rejection in it fails the test."""
     if CHROMIUM is None:
         if os.environ.get("CI"):
@@ -144,7 +140,7 @@ async def page() -> AsyncIterator[Page]:
         page = await browser.new_page(viewport={"width": 640, "height": 760})
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda line: faults.append(line.text) if line.type in ("error", "warning") else None)
-        page.on("request", lambda request: faults.append(request.url) if "//127." not in request.url else None)
+        page.on("request", lambda request: faults.append(request.url) if not request.url.startswith(url) else None)
         await page.add_init_script(HEAR)
         yield page
         await browser.close()

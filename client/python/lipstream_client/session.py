@@ -152,7 +152,7 @@ async def connect(
     sample_rate : of the audio that will be sent, 8,000 to 48,000 Hz.
     pace : `live` conceals a frame that is late; `lossless` waits for each.
     idle : who shows the template between utterances; `server` sends idle frames.
-    quality : of the JPEGs, 1 to 100; None: the server's choice.
+    quality : of the JPEGs: 60, 75, 85 or 95; None: the server's choice.
     websocket_options : for `websockets.asyncio.client.connect`, such as `ssl` or `additional_headers`.
 
     Raises
