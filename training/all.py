@@ -19,6 +19,7 @@ def main() -> None:
         ("pictures",),
         ("speech_corpus",),
         ("train_sound", "--minutes", str(options.sound_minutes)),
+        ("sharpen",),
         ("train_painter", "--minutes", str(options.painter_minutes)),
         ("export", "--package", str(options.package)),
         ("evaluate", "--package", str(options.package)),

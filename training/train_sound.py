@@ -23,7 +23,7 @@ from training.windows import COLUMNS_A_SECOND, padded
 from workers.audio.mel import mel_spectrogram
 
 ITEM_S = 6
-NOISE_SHARE = 0.07
+NOISE_SHARE = 0.14
 FRAME_MIDDLE_S = 0.020 + 0.4 / COLUMNS_A_SECOND
 """Middle of a frame after its first column begins; the column grid is early by 0.4 columns on average."""
 STEPS_A_REPORT = 50
