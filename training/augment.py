@@ -107,7 +107,7 @@ def breath(length: int, random: np.random.Generator) -> Sound:
     return out
 
 
-NOISES: Final = (hiss, hiss, hum, music, knocks, breath)
+NOISES: Final = (hiss, hiss, hiss, hum, music, knocks, breath)
 
 
 def noise(length: int, random: np.random.Generator) -> Sound:

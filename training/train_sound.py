@@ -66,7 +66,8 @@ def item(corpus: Corpus, random: np.random.Generator) -> tuple[NDArray[np.float3
             level = np.float32(10 ** (random.normal(0, 2) / 20))
             sound[start : start + len(speech)] += level * speech[: len(sound) - start]
             labels[row : row + len(weights)] = weights[: len(labels) - row]
-            row += len(weights) + int(random.exponential(0.35) * LABEL_RATE_HZ)
+            pause_s = random.exponential(0.35) if random.random() < 0.75 else random.uniform(0.8, 2.5)
+            row += len(weights) + int(pause_s * LABEL_RATE_HZ)
         sound = augment.spoiled(sound, random)
     mel = mel_spectrogram(sound)
     columns = ITEM_S * COLUMNS_A_SECOND - FUTURE_COLUMNS
