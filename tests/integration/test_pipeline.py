@@ -83,6 +83,17 @@ async def test_a_clip_gives_exactly_the_frames_that_cover_it(
             assert frames == offline(avatar, pcm, 16_000)
 
 
+@pytest.mark.parametrize("seconds", [10, 120])
+async def test_a_long_clip_is_still_the_renderers(
+    redis_server: str, avatars_folder: Path, tiny_avatar: Avatar, seconds: int
+) -> None:
+    pcm = speechlike(16_000 * seconds)
+    async with running(redis_server, avatars_folder) as pipeline:
+        frames = await stream(pipeline, "tiny", pcm, rate_hz=16_000, chunk_ms=500)
+    assert len(frames) == 25 * seconds
+    assert frames == offline(tiny_avatar, pcm, 16_000)
+
+
 async def test_sessions_side_by_side_do_not_touch_each_other(
     redis_server: str, avatars_folder: Path, tiny_avatar: Avatar, reference_avatar: Avatar
 ) -> None:
