@@ -82,12 +82,15 @@ def load_stages(avatar: Avatar, settings: Settings) -> Stages:
     ProviderError
         The settings' ONNX Runtime provider is not there.
     """
-    models = load_avatar(avatar, settings.provider, settings.model_threads)
-    return Stages(
-        AudioStage({avatar.name: avatar.manifest}).process,
-        Inference({avatar.name: models}).process,
-        Compositor([avatar], settings.jpeg_quality).process,
-    )
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        # Each decodes the template for itself; side by side that takes half the time.
+        models = pool.submit(load_avatar, avatar, settings.provider, settings.model_threads)
+        compositor = pool.submit(Compositor, [avatar], settings.jpeg_quality)
+        return Stages(
+            AudioStage({avatar.name: avatar.manifest}).process,
+            Inference({avatar.name: models.result()}).process,
+            compositor.result().process,
+        )
 
 
 def pcm_of(clip: Clip) -> bytes:

@@ -134,9 +134,12 @@ def clip_figures(
         "ssim_told": float(np.mean([similarity(told[k], truth[k]) for k in rows])),
         "sharpness": sum(laplacian(painted[k]) for k in rows) / sum(laplacian(truth[k]) for k in rows),
         "bilabials": int(lips.sum()),
-        "bilabials_closed": float((measured[lips] < CLOSED_PX).mean()) if lips.any() else 1.0,
-        "bilabials_px": float(measured[lips].mean()) if lips.any() else 0.0,
     }
+    if lips.any():
+        figures |= {
+            "bilabials_closed": float((measured[lips] < CLOSED_PX).mean()),
+            "bilabials_px": float(measured[lips].mean()),
+        }
     return figures, painted
 
 
@@ -205,7 +208,7 @@ def evaluate(data: Path, work: Path, folder: Path) -> dict[str, object]:
             pairs += [(painted[k], truth[k]) for k in range(20, len(painted) - 10, len(painted) // 5)]
     contact_sheet(pairs, work / "contact_sheet.png")
     unseen = [figures for name, figures in table.items() if name.startswith("held out")]
-    means = {key: float(np.mean([figures[key] for figures in unseen])) for key in unseen[0]}
+    means = {key: float(np.mean([figures[key] for figures in unseen if key in figures])) for key in unseen[0]}
     result: dict[str, object] = {"clips": table, "held_out_mean": means, "networks": network_figures(package)}
     print("held-out mean", {k: round(v, 3) for k, v in means.items()}, result["networks"])
     (work / "figures.json").write_text(json.dumps(result, indent=2) + "\n")
