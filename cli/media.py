@@ -18,6 +18,7 @@ from common.resample import RATE_MAX_HZ, RATE_MIN_HZ
 AAC_RATES_HZ: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 H264: Final = {"crf": "18", "preset": "ultrafast"}
 """A third of the work of `veryfast` at the same size: the picture hardly moves, so there is little to search for."""
+_BT601: Final = 5
 _BT709: Final = 1
 _LIMITED_RANGE: Final = 1
 
@@ -120,7 +121,7 @@ class VideoWriter:
         self._container.mux(self._audio.encode())
 
     def _decode(self, picture: bytes) -> av.VideoFrame:
-        """A JPEG as BT.709 4:2:0, never by way of RGB; H.264 wants even sides, so an odd one loses a pixel."""
+        """A JPEG as BT.601 4:2:0, its own matrix: another would cost a way through RGB. An odd side loses a pixel."""
         try:
             [frame] = self._jpeg.decode(av.Packet(picture))
         except (ValueError, av.FFmpegError) as error:
@@ -129,7 +130,7 @@ class VideoWriter:
             width=frame.width // 2 * 2,
             height=frame.height // 2 * 2,
             format="yuv420p",
-            dst_colorspace=_BT709,
+            dst_colorspace=_BT601,
             dst_color_range=_LIMITED_RANGE,
         )
 
@@ -137,7 +138,7 @@ class VideoWriter:
         stream = self._container.add_stream("libx264", rate=self._fps, options=H264)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         codec = stream.codec_context
-        codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
+        codec.colorspace, codec.color_primaries, codec.color_trc = _BT601, _BT709, _BT709
         codec.color_range = _LIMITED_RANGE
         return stream
 

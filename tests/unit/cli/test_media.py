@@ -138,13 +138,13 @@ def test_the_video_has_both_streams_and_both_last_as_long_as_the_recording(tmp_p
     assert loudness == pytest.approx(12_000 / 2**0.5, rel=0.03)
 
 
-def test_the_colours_survive_and_are_tagged_as_bt_709(tmp_path: Path) -> None:
+def test_the_colours_survive_and_are_tagged_as_bt_601(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     write_frames(path, jpeg(colour=(40, 90, 200)))
     with av.open(str(path)) as container:
         [frame] = container.decode(video=0)
-    assert (frame.colorspace, frame.color_range) == (1, 1)
-    pixels = frame.reformat(format="bgr24", src_colorspace=1, src_color_range=1, dst_color_range=2).to_ndarray()
+    assert (frame.colorspace, frame.color_range) == (5, 1)
+    pixels = frame.reformat(format="bgr24", src_colorspace=5, src_color_range=1, dst_color_range=2).to_ndarray()
     np.testing.assert_allclose(pixels.mean(axis=(0, 1)), [40, 90, 200], atol=5)
 
 
