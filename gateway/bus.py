@@ -18,7 +18,7 @@ from common.contracts import Notice, Task
 from common.errors import BusError, TaskError
 from common.redis_client import translated
 from common.settings import Settings
-from gateway.session import Action, Append, Publish, RaiseEpoch
+from gateway.actions import Action, Append, Publish, RaiseEpoch
 
 log = logging.getLogger(__name__)
 

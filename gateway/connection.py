@@ -21,12 +21,13 @@ from common.media import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
 from common.sessions import SessionRecord
 from common.tasks import stop
 from gateway import messages
+from gateway.actions import Action
 from gateway.bus import Address
 from gateway.context import Gateway, template_jpeg
 from gateway.intake import Intake
 from gateway.messages import Start, dump
 from gateway.metrics import SessionStats
-from gateway.session import Action, SessionCore, SessionRules
+from gateway.session import SessionCore, SessionRules
 from gateway.wire import receive, report
 
 TICK_S = 0.02

@@ -6,56 +6,20 @@ No socket, no Redis, no clock: every method is told the time. `connection.py` ca
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from common.avatars.manifest import Manifest
 from common.avatars.timeline import OPEN, lookahead_samples
 from common.frames import Flag, FrameHeader, with_flags
 from common.media import SAMPLE_RATE_HZ
 from common.resample import StreamResampler
+from gateway.actions import Action, Append, Outgoing, Publish, RaiseEpoch
 from gateway.messages import dump
 from gateway.reorder import Reorder
 from gateway.segmenter import Segment
 
 IDLE_LEAD_MS = 80.0
 """What the pipeline adds to the look-ahead, roughly: idle frames are shown for so long after speech has begun."""
-
-
-class Append(NamedTuple):
-    """Put a frame of PCM into the audio ring."""
-
-    frame: int
-    pcm: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """Put a task on the audio stage's stream."""
-
-    epoch: int
-    base: int
-    first: int
-    count: int
-    samples: int
-    template: int
-    ingest_ms: float
-    deadline_ms: float
-
-
-class RaiseEpoch(NamedTuple):
-    """Tell every stage that older tasks are void."""
-
-    epoch: int
-
-
-Action = Append | Publish | RaiseEpoch
-
-
-class Outgoing(NamedTuple):
-    """A message for the client; `ready_ms` is when the last sample that a speech frame needed had arrived."""
-
-    message: str | bytes
-    ready_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from common.avatars.package import Avatar
 from common.errors import AudioError
 from common.frames import Flag, FrameHeader
-from gateway.session import Action, Append, Publish, RaiseEpoch, SessionCore, SessionRules
+from gateway.actions import Action, Append, Publish, RaiseEpoch
+from gateway.session import SessionCore, SessionRules
 
 SECOND = b"\0\0" * 16_000
 

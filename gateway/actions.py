@@ -1,0 +1,41 @@
+"""What a session's state machine wants done: on the bus, in this order, and towards the client."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Append(NamedTuple):
+    """Put a frame of PCM into the audio ring."""
+
+    frame: int
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Put a task on the audio stage's stream."""
+
+    epoch: int
+    base: int
+    first: int
+    count: int
+    samples: int
+    template: int
+    ingest_ms: float
+    deadline_ms: float
+
+
+class RaiseEpoch(NamedTuple):
+    """Tell every stage that older tasks are void."""
+
+    epoch: int
+
+
+Action = Append | Publish | RaiseEpoch
+
+
+class Outgoing(NamedTuple):
+    """A message for the client; `ready_ms` is when the last sample that a speech frame needed had arrived."""
+
+    message: str | bytes
+    ready_ms: float | None = None
