@@ -12,8 +12,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
     parser.add_argument("--work", type=Path, required=True, help="folder for what the stages make")
     parser.add_argument("--package", type=Path, required=True, help="folder of the avatar package")
-    parser.add_argument("--sound-minutes", type=float, default=30.0)
-    parser.add_argument("--painter-minutes", type=float, default=50.0)
+    parser.add_argument("--sound-minutes", type=float, default=65.0)
+    parser.add_argument("--painter-minutes", type=float, default=63.0)
     options = parser.parse_args()
     for stage, *extra in (
         ("pictures",),
