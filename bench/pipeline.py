@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from importlib.resources import files
 from pathlib import Path
 from statistics import median, quantiles
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from cli.media import read_audio
+from cli.up import missing_parts
 from common.avatars.package import default_folder, load
 from lipstream_client import connect
 from workers.inference.stage import load_avatar
@@ -91,11 +91,9 @@ def measure_live(sessions: int, seconds: float) -> dict[str, Any]:
 
 def _await_ready() -> None:
     for _ in range(300):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=1):
-                return
-        except OSError:
-            time.sleep(0.2)
+        if not missing_parts("127.0.0.1", PORT):
+            return
+        time.sleep(0.2)
     raise SystemExit("lipstream up did not become ready")
 
 

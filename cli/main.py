@@ -76,7 +76,7 @@ def _settings(config: Path | None, **overrides: Any) -> "Settings":
 @app.callback()
 def _common(
     context: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    debug: Debug = False,
 ) -> None:
     context.obj.debug = debug
 

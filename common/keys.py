@@ -58,7 +58,3 @@ def worker(stage_name: str, worker_id: str) -> str:
 
 def gateway_inbox(gateway_id: str) -> str:
     return f"gateway:{gateway_id}:inbox"
-
-
-SESSIONS_PATTERN: Final = "session:{*}"
-WORKERS_PATTERN: Final = "worker:*"

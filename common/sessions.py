@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from common import keys
 from common.redis_client import translated
@@ -35,12 +36,6 @@ async def create(redis: Redis, session: str, record: SessionRecord, *, ttl_s: in
         await pipe.execute()
 
 
-async def get(redis: Redis, session: str) -> SessionRecord | None:
-    with translated():
-        fields: Any = await redis.hgetall(keys.session(session))
-    return SessionRecord.model_validate({k.decode(): v.decode() for k, v in fields.items()}) if fields else None
-
-
 async def epochs(redis: Redis, sessions: Sequence[str]) -> dict[str, int | None]:
     """The epoch of each session, None for one that is gone; one round trip."""
     unique = list(dict.fromkeys(sessions))
@@ -52,10 +47,9 @@ async def epochs(redis: Redis, sessions: Sequence[str]) -> dict[str, int | None]
     return {s: None if epoch is None else int(epoch) for s, epoch in zip(unique, replies, strict=True)}
 
 
-async def set_epoch(redis: Redis, session: str, epoch: int) -> None:
-    """From now on every stage drops the session's tasks of older epochs."""
-    with translated():
-        await redis.hset(keys.session(session), "epoch", str(epoch))
+def raise_epoch(pipe: Pipeline, session: str, epoch: int) -> None:
+    """Queue the write after which every stage drops the session's tasks of older epochs."""
+    pipe.hset(keys.session(session), "epoch", str(epoch))
 
 
 async def touch(redis: Redis, session: str, now_s: float, *, ttl_s: int, **counters: int | str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from common import keys, payloads, rings
+from common import keys, payloads, rings, sessions
 from common.contracts import Notice, Task
 from common.errors import BusError, TaskError
 from common.redis_client import translated
@@ -68,7 +68,7 @@ class GatewayBus:
             case Append(frame, pcm):
                 rings.append_audio(pipe, address.session, frame, pcm, ring_frames=self.settings.audio_ring_frames)
             case RaiseEpoch(new_epoch):
-                pipe.hset(keys.session(address.session), "epoch", str(new_epoch))
+                sessions.raise_epoch(pipe, address.session, new_epoch)
             case Publish():
                 task = Task(
                     session=address.session, gateway=self.gateway_id, avatar=address.avatar,

@@ -107,21 +107,19 @@ class SessionCore:
         if not pcm:
             return []
         segment = self._open_segment(now_ms)
-        frames_before = self._appended(segment)
-        pieces = segment.push(pcm)
+        first = self._appended(segment)
+        appends = _appends(first, segment.push(pcm))
         chunk_ms = len(pcm) / 2 * 1000 / self.rules.sample_rate_hz
         self._audio_until_ms = max(now_ms, self._audio_until_ms) + chunk_ms
-        appends: list[Action] = [Append(frames_before + k, piece) for k, piece in enumerate(pieces)]
         return appends + self._publish(now_ms)
 
     def flush(self, now_ms: float) -> list[Action]:
         """End the segment; without one, a segment of no samples begins and ends."""
         segment = self._open_segment(now_ms)
-        frames_before = self._appended(segment)
-        pieces = segment.close()
+        first = self._appended(segment)
+        appends = _appends(first, segment.close())
         self._base = segment.base + segment.frames
         self._position = segment.template + segment.frames
-        appends: list[Action] = [Append(frames_before + k, piece) for k, piece in enumerate(pieces)]
         actions = appends + self._publish(now_ms)
         self._settle()
         return actions
@@ -289,3 +287,8 @@ class SessionCore:
 
     def _send(self, kind: str, **fields: int) -> None:
         self.outbox.append(Outgoing(dump(kind, **fields)))
+
+
+def _appends(first: int, pieces: list[bytes]) -> list[Action]:
+    """The pieces for the audio ring, numbered from `first`."""
+    return [Append(first + k, piece) for k, piece in enumerate(pieces)]

@@ -98,7 +98,9 @@ async def test_a_large_payload_goes_by_blob_and_the_blob_goes_with_its_task(redi
 
 @pytest.mark.usefixtures("session")
 async def test_tasks_of_an_older_epoch_are_dropped_unprocessed(redis: Redis) -> None:
-    await sessions.set_epoch(redis, SESSION, 1)
+    pipe = redis.pipeline(transaction=False)
+    sessions.raise_epoch(pipe, SESSION, 1)
+    await pipe.execute()
     await put(redis, task(epoch=0), task(epoch=1))
     assert await (await opened(redis)).step() == 1
     assert await outcome(redis) == DONE

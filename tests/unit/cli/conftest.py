@@ -1,5 +1,7 @@
 """What the tests of the command share."""
 
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -37,3 +39,12 @@ def speech_file(tmp_path_factory: pytest.TempPathFactory, speech: NDArray[np.int
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]

@@ -4,11 +4,9 @@ import asyncio
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -62,14 +60,6 @@ def test_log_lines_carry_the_aligned_name_in_a_colour_of_its_own() -> None:
     log("audio", "x")
     first, second = (line.partition("m")[0] for line in coloured.getvalue().splitlines())
     assert first != second
-
-
-@pytest.fixture
-def taken_port() -> Iterator[int]:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        yield server.getsockname()[1]
 
 
 def changed(settings: Settings, **changes: object) -> Settings:
