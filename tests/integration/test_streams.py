@@ -46,11 +46,11 @@ async def test_an_entry_that_is_kept_is_not_taken(redis: Redis) -> None:
     slow, other = await opened(redis, "slow"), await opened(redis, "other")
     await redis.xadd(STREAM, {"n": 1})
     ((entry_id, _),) = await slow.read(10, None)
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(0.5)
     await slow.keep([entry_id])
-    assert await other.reclaim(50, 10) == []
-    await asyncio.sleep(0.06)
-    ((_, attempts),) = await other.reclaim(50, 10)
+    assert await other.reclaim(450, 10) == []
+    await asyncio.sleep(0.5)
+    ((_, attempts),) = await other.reclaim(450, 10)
     assert attempts == 2, "keeping is no delivery"
 
 
@@ -80,7 +80,8 @@ async def test_who_leaves_with_work_pending_stays_known_so_that_it_is_reclaimed(
     await redis.xadd(STREAM, {"n": 1})
     ((entry_id, _),) = await leaving.read(10, None)
     await leaving.leave()
-    assert len(await staying.reclaim(0, 10)) == 1
+    await asyncio.sleep(0.02)
+    assert len(await staying.reclaim(10, 10)) == 1
     await staying.finish([entry_id])
     await staying.leave()
     await leaving.leave()
