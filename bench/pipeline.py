@@ -39,8 +39,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    report = {"cores": os.cpu_count(), "model": measure_model()}
-    report["live"] = measure_live(arguments.sessions, arguments.seconds)
+    report: dict[str, Any] = {"cores": os.cpu_count(), "model": measure_model()}
+    report["live"] = [measure_live(arguments.sessions, arguments.seconds, in_step) for in_step in (False, True)]
     report["render"] = measure_render()
     print(json.dumps(report) if arguments.json else as_text(report))
 
@@ -66,13 +66,16 @@ def measure_model() -> dict[str, float]:
     return figures
 
 
-def measure_live(sessions: int, seconds: float) -> dict[str, Any]:
-    """Frame rate, latency and concealment of live sessions side by side."""
+def measure_live(sessions: int, seconds: float, in_step: bool) -> dict[str, Any]:
+    """Frame rate, latency and concealment of live sessions side by side.
+
+    In step, all sessions send at the same instants, the worst case: each frame waits for those of the others.
+    """
     command = [sys.executable, "-m", "cli", "up", "--port", str(PORT)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _await_ready()
-        results = asyncio.run(_talk(sessions, seconds))
+        results = asyncio.run(_talk(sessions, seconds, 0.0 if in_step else CHUNK_MS / 1000 / sessions))
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(15)
@@ -80,6 +83,7 @@ def measure_live(sessions: int, seconds: float) -> dict[str, Any]:
     cuts = quantiles(latencies, n=100, method="inclusive")
     return {
         "sessions": sessions,
+        "in_step": in_step,
         "fps": [round(result["frames"] / result["seconds"], 2) for result in results],
         "concealed": sum(result["concealed"] for result in results),
         "server_p95_ms": [result["server_p95_ms"] for result in results],
@@ -97,12 +101,11 @@ def _await_ready() -> None:
     raise SystemExit("lipstream up did not become ready")
 
 
-async def _talk(sessions: int, seconds: float) -> list[dict[str, Any]]:
+async def _talk(sessions: int, seconds: float, apart_s: float) -> list[dict[str, Any]]:
     clip = read_audio(Path(str(files("gateway") / "console" / "sample.flac")))
     repeats = int(seconds // clip.duration_s) + 1
     pcm = (clip.pcm * repeats)[: int(seconds * clip.rate_hz) * 2]
-    # Live sessions do not start in step; half a chunk apart is the fair case for two.
-    jobs = (_session(pcm, clip.rate_hz, delay_s=k * CHUNK_MS / 1000 / sessions) for k in range(sessions))
+    jobs = (_session(pcm, clip.rate_hz, delay_s=k * apart_s) for k in range(sessions))
     return list(await asyncio.gather(*jobs))
 
 
@@ -156,18 +159,21 @@ def measure_render() -> dict[str, Any]:
 
 
 def as_text(report: dict[str, Any]) -> str:
-    live, model = report["live"], report["model"]
-    return "\n".join(
-        [
-            f"cores                 {report['cores']}",
-            f"model alone           encoder {model['encoder_ms']} ms, painter {model['painter_ms']} ms a frame",
-            f"live sessions         {live['sessions']} at {live['fps']} fps, {live['concealed']} frames concealed",
-            f"latency at the server p95 {live['server_p95_ms']} ms",
-            f"latency at the client p50 {live['client_p50_ms']}, p95 {live['client_p95_ms']}, "
+    model = report["model"]
+    lines = [
+        f"cores                 {report['cores']}",
+        f"model alone           encoder {model['encoder_ms']} ms, painter {model['painter_ms']} ms a frame",
+        f"render                {report['render']['realtime_factor']} x real time, start-up included",
+    ]
+    for live in report["live"]:
+        lines += [
+            f"{live['sessions']} live sessions {'in step' if live['in_step'] else 'spread'}",
+            f"  frames              {live['fps']} fps, {live['concealed']} concealed",
+            f"  latency, server     p95 {live['server_p95_ms']} ms",
+            f"  latency, client     p50 {live['client_p50_ms']}, p95 {live['client_p95_ms']}, "
             f"p99 {live['client_p99_ms']} ms",
-            f"render                {report['render']['realtime_factor']} x real time, start-up included",
         ]
-    )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

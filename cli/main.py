@@ -86,7 +86,10 @@ def up(
     port: Port = None,
     host: Host = None,
     redis_url: RedisUrl = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes of each stage.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Processes of each stage.  [default: 1, of inference one a core, at most 4]"),
+    ] = None,
     avatars: Annotated[str | None, typer.Option(help="Avatars to serve, by commas.  [default: demo]")] = None,
     avatars_dir: AvatarsDir = None,
     provider: ProviderName = None,

@@ -1,13 +1,15 @@
 """The offline renderer: the stages' own functions over a whole file, without Redis and without clocks."""
 
 import hashlib
+import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
+from cli.ahead import ahead, taking_turns
 from cli.media import Clip, read_audio
 from cli.output import opened
 from cli.progress import Summary, bar
@@ -21,21 +23,21 @@ from common.media import BYTES_PER_SAMPLE, frames_covering
 from common.resample import StreamResampler
 from common.settings import Settings
 from workers.audio.stage import AudioStage, samples_of_task
+from workers.compositor.pictures import Pictures
 from workers.compositor.stage import Compositor
+from workers.inference.pictures import blank_pictures, filling
 from workers.inference.stage import Inference, load_avatar
-
-_END: Final = object()
-_T = TypeVar("_T")
 
 Process = Callable[[Sequence[Job]], list[list[bytes]]]
 
 
 class Stages(NamedTuple):
-    """What turns jobs into frames, in order."""
+    """What turns jobs into frames, in order; up to `models` threads may be in `inference` at once."""
 
     audio: Process
     inference: Process
     compositor: Process
+    models: int
 
 
 def render_file(
@@ -53,11 +55,13 @@ def render_file(
     if output is None and frames_dir is None:
         raise InputError("say where the result goes: --output FILE.mp4, --frames FOLDER, or both", field="output")
     clip, started_s = read_audio(audio), time.monotonic()
-    pcm = pcm_of(clip)
     avatar = load(settings.avatars_dir or default_folder(), avatar_name)
     manifest = avatar.manifest
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        loading = pool.submit(load_stages, avatar, settings)
+        pcm = pcm_of(clip)
+        stages = loading.result()
     frames = frames_covering(len(pcm) // BYTES_PER_SAMPLE, manifest.samples_per_frame)
-    stages = load_stages(avatar, settings)
     with opened(output, frames_dir, manifest.fps, clip) as write, bar(f"rendering {audio.name}", frames) as advance:
         for message in render_frames(manifest, stages, pcm, settings):
             _, picture = FrameHeader.unpack(message)
@@ -82,15 +86,17 @@ def load_stages(avatar: Avatar, settings: Settings) -> Stages:
     ProviderError
         The settings' ONNX Runtime provider is not there.
     """
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        # Each decodes the template for itself; side by side that takes half the time.
-        models = pool.submit(load_avatar, avatar, settings.provider, settings.model_threads)
-        compositor = pool.submit(Compositor, [avatar], settings.jpeg_quality)
-        return Stages(
-            AudioStage({avatar.name: avatar.manifest}).process,
-            Inference({avatar.name: models.result()}).process,
-            compositor.result().process,
-        )
+    seen = blank_pictures(avatar)
+    loaded = load_avatar(avatar, settings.provider, settings.model_threads, seen)
+    # One pass over the template serves both stages, decoded in a thread while the compositor encodes.
+    decoded = avatar.template_frames()
+    count = avatar.manifest.image.template.frames
+    frames = filling(seen, avatar, ahead(lambda _: next(decoded), range(count), depth=8))
+    compositor = Compositor([Pictures(avatar, settings.jpeg_quality, frames)])
+    audio = AudioStage({avatar.name: avatar.manifest})
+    models = 1 if settings.provider == "cuda" else max(1, (os.cpu_count() or 1) // settings.model_threads)
+    inference = taking_turns([Inference({avatar.name: loaded}).process for _ in range(models)])
+    return Stages(audio.process, inference, compositor.process, models)
 
 
 def pcm_of(clip: Clip) -> bytes:
@@ -141,10 +147,10 @@ def render_frames(manifest: Manifest, stages: Stages, pcm: bytes, settings: Sett
     ----------
     pcm : PCM16 at 16 kHz.
     """
-    tasks = tasks_of(manifest, pcm, settings)
-    columns = _through(stages.audio, (_job_of(manifest, task, pcm) for task in tasks))
-    patches = ahead(_through(stages.inference, columns))
-    for frames in ahead(stages.compositor([job])[0] for job in patches):
+    jobs = (_job_of(manifest, task, pcm) for task in tasks_of(manifest, pcm, settings))
+    columns = (_onward(stages.audio, job) for job in jobs)
+    patches = ahead(partial(_onward, stages.inference), columns, stages.models, depth=3 + stages.models)
+    for frames in ahead(lambda job: stages.compositor([job])[0], patches):
         yield from frames
 
 
@@ -153,20 +159,6 @@ def _job_of(manifest: Manifest, task: Task, pcm: bytes) -> Job:
     return Job(task, pcm[span.start * BYTES_PER_SAMPLE : span.stop * BYTES_PER_SAMPLE])
 
 
-def _through(process: Process, jobs: Iterable[Job]) -> Iterator[Job]:
-    for job in jobs:
-        [[result]] = process([job])
-        yield Job(job.task, result)
-
-
-def ahead(items: Iterable[_T], depth: int = 3) -> Iterator[_T]:
-    """The same items in the same order, made in a thread of their own up to `depth` items ahead."""
-    iterator = iter(items)
-    pool = ThreadPoolExecutor(max_workers=1)
-    try:
-        coming = deque(pool.submit(next, iterator, _END) for _ in range(depth))
-        while (item := coming.popleft().result()) is not _END:
-            coming.append(pool.submit(next, iterator, _END))
-            yield cast(_T, item)
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _onward(process: Process, job: Job) -> Job:
+    [[result]] = process([job])
+    return Job(job.task, result)

@@ -3,10 +3,11 @@
 import asyncio
 import http.client
 import json
+import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final
 
@@ -24,15 +25,18 @@ from gateway.main import check_port
 
 STAGES: Final = ("audio", "inference", "compositor")
 _COLOURS: Final = ("cyan", "magenta", "green", "yellow", "blue", "bright_red", "bright_cyan", "bright_magenta")
+_MODELS_MAX: Final = 4
+"""Inference processes that are started unasked: each takes some 300 MB."""
 _POLL_S: Final = 0.25
 _REDIS_START_S: Final = 10.0
 _REMIND_S: Final = 5.0
 
 
-def up(settings: Settings, workers: int, console: Console) -> None:
+def up(settings: Settings, workers: int | None, console: Console) -> None:
     """Run everything; blocking, until SIGINT, SIGTERM or SIGHUP.
 
-    Redis is an embedded one unless the settings name one.
+    `workers` is the number of processes of each stage; None leaves it to `workers_of`. Redis is an embedded one unless
+    the settings name one.
 
     Raises
     ------
@@ -53,13 +57,13 @@ def up(settings: Settings, workers: int, console: Console) -> None:
         asyncio.run(_up(settings, workers, own, console))
 
 
-async def _up(settings: Settings, workers: int, own: RedisServer | None, console: Console) -> None:
+async def _up(settings: Settings, workers: int | None, own: RedisServer | None, console: Console) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if own is None:
         await _redis_version(settings)
-    children = children_of(settings, workers)
+    children = children_of(settings, workers_of(settings, os.cpu_count() or 1, workers))
     log = prefixed(console, ["redis", *(child.name for child in children)])
     async with Supervisor(log) as supervisor:
         work = [
@@ -92,14 +96,22 @@ async def _bring_up(
     await asyncio.Event().wait()
 
 
-def children_of(settings: Settings, workers: int) -> list[Child]:
-    """The gateway and `workers` processes of each stage, all with exactly these settings."""
+def workers_of(settings: Settings, cores: int, workers: int | None) -> dict[str, int]:
+    """Processes of each stage: as many as asked for, else one, and on a CPU as many models as cores can run."""
+    if workers is not None:
+        return dict.fromkeys(STAGES, workers)
+    models = 1 if settings.provider == "cuda" else min(_MODELS_MAX, max(1, cores // settings.model_threads))
+    return dict.fromkeys(STAGES, 1) | {"inference": models}
+
+
+def children_of(settings: Settings, workers: Mapping[str, int]) -> list[Child]:
+    """The gateway and the workers of each stage, all with exactly these settings."""
     environment = environment_of(settings)
     # -P: the folder that the command is started in must not lend its own `cli` or `common`.
     lipstream = [sys.executable, "-P", "-u", "-m", "cli"]
     children = [Child("gateway", [*lipstream, "gateway"], environment)]
-    for stage in STAGES:
-        names = [stage] if workers == 1 else [f"{stage}-{number}" for number in range(1, workers + 1)]
+    for stage, count in workers.items():
+        names = [stage] if count == 1 else [f"{stage}-{number}" for number in range(1, count + 1)]
         children += [Child(name, [*lipstream, "worker", stage], environment) for name in names]
     return children
 

@@ -33,7 +33,8 @@ class Stage:
 
     `process` is synchronous, touches neither Redis nor clocks, and gives a list of results for each job, so that
     one loop serves all stages and batches across sessions. `fetch` finds the payloads (None: it is gone for good);
-    `publish` makes the results visible and must be idempotent.
+    `publish` makes the results visible and must be idempotent. `batch_max` is how many tasks gain from being taken
+    together (None: as many as the settings allow); more would only keep the first waiting for the last.
     """
 
     name: str
@@ -43,3 +44,4 @@ class Stage:
     publish: Callable[[Redis, Sequence[Outcome]], Awaitable[None]]
     avatars: tuple[str, ...] = ()
     max_wait_ms: float = 0.0
+    batch_max: int | None = None

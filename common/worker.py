@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+import uvloop
 from redis import exceptions
 from redis.asyncio import Redis
 
@@ -65,6 +66,10 @@ class Worker:
     def _key(self) -> str:
         return keys.worker(self.stage.name, self.worker_id)
 
+    @property
+    def _batch_max(self) -> int:
+        return min(self.settings.batch_max, self.stage.batch_max or self.settings.batch_max)
+
     def _facts(self) -> dict[str, str | int | float]:
         return {"avatars": ",".join(self.stage.avatars), **asdict(self.counters)}
 
@@ -102,8 +107,8 @@ class Worker:
         return len(outcomes)
 
     async def _read(self) -> list[Delivery]:
-        entries = await self.work.read(self.settings.batch_max, self.settings.block_ms)
-        room = self.settings.batch_max - len(entries)
+        entries = await self.work.read(self._batch_max, self.settings.block_ms)
+        room = self._batch_max - len(entries)
         if entries and room and self._busy and self.stage.max_wait_ms:
             # A busy worker gains from a fuller batch; an idle one never waits.
             await asyncio.sleep(self.stage.max_wait_ms / 1000)
@@ -116,7 +121,7 @@ class Worker:
         if now_s < self._next_reclaim_s:
             return []
         self._next_reclaim_s = now_s + self.settings.reclaim_idle_ms / 2000
-        entries = await self.work.reclaim(self.settings.reclaim_idle_ms, self.settings.batch_max)
+        entries = await self.work.reclaim(self.settings.reclaim_idle_ms, self._batch_max)
         self.counters.retried += len(entries)
         return await self._parse(entries)
 
@@ -236,7 +241,7 @@ def run(stage: Stage, settings: Settings) -> None:
     BusError
         Redis cannot be reached at start, or is too old.
     """
-    asyncio.run(_run(stage, settings))
+    uvloop.run(_run(stage, settings))
 
 
 async def _run(stage: Stage, settings: Settings) -> None:

@@ -26,7 +26,7 @@ from gateway.bus import Address
 from gateway.context import Gateway, template_jpeg
 from gateway.intake import Intake
 from gateway.messages import Start, dump
-from gateway.metrics import SessionStats
+from gateway.metrics import SessionStats, parse_timings
 from gateway.session import SessionCore, SessionRules
 from gateway.wire import receive, report
 
@@ -199,8 +199,8 @@ class Connection:
             return
         self._last_arrival_s = time.monotonic()
         if timings:
-            self.gateway.metrics.observe_timings(timings)
-            self.stats.note_timings(timings)
+            self.stats.stages = parse_timings(timings)
+            self.gateway.metrics.observe_stages(self.stats.stages)
         self._do(self.core.arrived(found, _now_ms()))
 
     def _do(self, actions: Sequence[Action]) -> None:

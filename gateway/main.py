@@ -1,11 +1,11 @@
 """The gateway process."""
 
-import asyncio
 import os
 import socket
 import uuid
 
 import uvicorn
+import uvloop
 from starlette.applications import Starlette
 
 from common.avatars.registry import load_all
@@ -31,7 +31,7 @@ def run(settings: Settings) -> None:
         The port is taken.
     """
     check_port(settings.host, settings.port)
-    asyncio.run(_run(settings))
+    uvloop.run(_run(settings))
 
 
 def check_port(host: str, port: int) -> None:

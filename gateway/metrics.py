@@ -8,6 +8,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
 
+Timings = dict[str, tuple[float, float]]
+"""Stage -> queue wait and work of one task, milliseconds."""
+
 
 @dataclass(slots=True)
 class Metrics:
@@ -45,15 +48,15 @@ class Metrics:
             "lipstream_stage_work_seconds", "Batch work by stage", ["stage"], buckets=_SECONDS, registry=registry
         )
 
-    def observe_timings(self, timings: str) -> None:
-        """Record a notice's `<stage>=<wait ms>/<work ms>,...`."""
-        for stage, (wait_ms, work_ms) in parse_timings(timings).items():
+    def observe_stages(self, timings: Timings) -> None:
+        """Record a task's way through the stages."""
+        for stage, (wait_ms, work_ms) in timings.items():
             self.stage_wait.labels(stage).observe(wait_ms / 1000)
             self.stage_work.labels(stage).observe(work_ms / 1000)
 
 
-def parse_timings(timings: str) -> dict[str, tuple[float, float]]:
-    """Stage -> queue wait and work, milliseconds."""
+def parse_timings(timings: str) -> Timings:
+    """What a notice says: `<stage>=<wait ms>/<work ms>,...`."""
     stages = {}
     for stamp in filter(None, timings.split(",")):
         stage, _, figures = stamp.partition("=")
@@ -67,11 +70,7 @@ class SessionStats:
     """A session's own recent numbers."""
 
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=250))
-    stages: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-    def note_timings(self, timings: str) -> None:
-        """Keep a notice's figures."""
-        self.stages = parse_timings(timings)
+    stages: Timings = field(default_factory=dict)
 
     def latency(self) -> dict[str, float] | None:
         """Median and 95th percentile, milliseconds; None before there are two frames."""

@@ -21,6 +21,10 @@ from gateway.segmenter import Segment
 IDLE_LEAD_MS = 80.0
 """What the pipeline adds to the look-ahead, roughly: idle frames are shown for so long after speech has begun."""
 
+SINGLE_FRAMES = 4
+"""So many frames may be under way before the next ones are gathered. With 1, a frame that takes longer than a frame's
+time makes the next one wait, and two sessions can keep each other late for minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRules:
@@ -199,8 +203,8 @@ class SessionCore:
     def _publish(self, now_ms: float) -> list[Action]:
         """Tasks for the frames that are ready.
 
-        Like Nagle: with nothing under way a task goes at once, else what comes meanwhile goes together; a full task
-        never waits.
+        While few frames are under way each goes at once, as latency asks; beyond `SINGLE_FRAMES` the workers are behind
+        and what comes meanwhile goes together, as throughput asks. A full task never waits.
         """
         actions: list[Action] = []
         for segment in self._segments:
@@ -209,7 +213,7 @@ class SessionCore:
             while segment.published < segment.ready:
                 waiting = segment.ready - segment.published
                 full = waiting >= self.rules.task_frames
-                if not (full or segment.closed or not self._reorder.awaited):
+                if not (full or segment.closed or self._reorder.awaited < SINGLE_FRAMES):
                     break
                 actions.append(self._task(segment, min(waiting, self.rules.task_frames), now_ms))
         return actions

@@ -6,6 +6,7 @@ from common.publish import to_ring
 from common.settings import Settings
 from common.stage import Stage
 from common.worker import run as run_worker
+from workers.compositor.pictures import Pictures
 from workers.compositor.stage import Compositor
 
 
@@ -15,7 +16,7 @@ def build(settings: Settings) -> Stage:
     return Stage(
         name="compositor",
         stream=keys.stage("compositor"),
-        process=Compositor(list(avatars.values()), settings.jpeg_quality).process,
+        process=Compositor(Pictures(avatar, settings.jpeg_quality) for avatar in avatars.values()).process,
         fetch=payloads.fetch,
         publish=to_ring(settings),
         avatars=tuple(avatars),

@@ -7,7 +7,7 @@ Whole pictures would take 2.8 MB a 720p frame, 700 MB for ten seconds. Kept inst
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from common.avatars.package import Avatar, Picture
@@ -40,6 +40,7 @@ class Pictures:
     quality : the JPEG quality that is encoded at once, in the pass over the template that also reads the faces.
         Each further quality costs another pass (some 10 ms a 720p frame) when it is first asked for, so a
         service should offer few.
+    frames : the template's frames for the first pass, where somebody else decodes them.
 
     Raises
     ------
@@ -47,13 +48,13 @@ class Pictures:
         The template video cannot be read, here or in `remains`.
     """
 
-    def __init__(self, avatar: Avatar, quality: int) -> None:
+    def __init__(self, avatar: Avatar, quality: int, frames: Iterable[Picture] | None = None) -> None:
         template = avatar.manifest.image.template
         self.manifest = avatar.manifest
         self.grid = jpeg.segment_grid(template.width, template.height)
         self._avatar = avatar
         faces, remains = [], []
-        for picture, crop in self._template():
+        for picture, crop in zip(frames or avatar.template_frames(), avatar.crops, strict=True):
             faces.append(face_of(picture, crop, self.grid))
             remains.append(jpeg.cut(jpeg.encode(picture, quality, self.grid), faces[-1].region))
         self.faces = tuple(faces)
@@ -62,16 +63,13 @@ class Pictures:
     def remains(self, quality: int) -> tuple[Remains, ...]:
         """The template frames at a quality, without their faces; the same bytes however often they are made."""
         if quality not in self._remains:
-            encoded = (jpeg.encode(picture, quality, self.grid) for picture, _ in self._template())
+            encoded = (jpeg.encode(picture, quality, self.grid) for picture in self._avatar.template_frames())
             cut = tuple(jpeg.cut(data, face.region) for data, face in zip(encoded, self.faces, strict=True))
             while len(self._remains) >= QUALITIES_KEPT:
                 self._remains.popitem(last=False)
             self._remains[quality] = cut
         self._remains.move_to_end(quality)
         return self._remains[quality]
-
-    def _template(self) -> Iterator[tuple[Picture, Rect]]:
-        return zip(self._avatar.template_frames(), self._avatar.crops, strict=True)
 
 
 def face_of(picture: Picture, crop: Rect, grid: Grid) -> Face:

@@ -1,13 +1,13 @@
 """The compositor stage: mouth patches -> finished frames, each a header and a JPEG of the whole picture."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
 
 from common.avatars.manifest import Manifest
-from common.avatars.package import Avatar, Picture
+from common.avatars.package import Picture
 from common.avatars.timeline import OPEN
 from common.contracts import Task
 from common.errors import TaskError
@@ -22,15 +22,10 @@ MICROSECONDS_PER_SECOND: Final = 1_000_000
 
 
 class Compositor:
-    """The stage with the pictures of its avatars.
+    """The stage with the pictures of its avatars; tasks of other qualities than theirs are served too."""
 
-    Parameters
-    ----------
-    quality : the JPEG quality that is made ready at the start; tasks of other qualities are served too.
-    """
-
-    def __init__(self, avatars: Sequence[Avatar], quality: int) -> None:
-        self._pictures = {avatar.name: Pictures(avatar, quality) for avatar in avatars}
+    def __init__(self, pictures: Iterable[Pictures]) -> None:
+        self._pictures = {each.manifest.name: each for each in pictures}
 
     def process(self, jobs: Sequence[Job]) -> list[list[bytes]]:
         """The frames of each job, in order, as clients get them.

@@ -25,6 +25,7 @@ def build(settings: Settings) -> Stage:
         publish=to_stream(lambda _: keys.stage("compositor"), settings),
         avatars=tuple(avatars),
         max_wait_ms=settings.max_wait_ms,
+        batch_max=max(avatar.painter.batch for avatar in loaded.values()),
     )
 
 

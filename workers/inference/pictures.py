@@ -1,5 +1,7 @@
 """Template frames -> the painter's picture input, and what it paints -> pixels; pure but for the decoding."""
 
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +41,25 @@ class Pictures:
 
 def load_pictures(avatar: Avatar) -> Pictures:
     """Decode the template once and keep what the network sees of it."""
+    pictures = blank_pictures(avatar)
+    deque(filling(pictures, avatar, avatar.template_frames()), maxlen=0)
+    return pictures
+
+
+def blank_pictures(avatar: Avatar) -> Pictures:
+    """Pictures whose regions are still to be filled."""
     image = avatar.manifest.image
     width, height = image.inner
-    rois = np.empty((image.template.frames, 3, height, width), np.uint8)
-    for index, frame in enumerate(avatar.template_frames()):
-        rois[index] = roi(image, frame, avatar.crops[index])
     # A table in place of arithmetic: 256 results, each rounded once.
     values = (np.arange(256) * image.scale + image.offset).astype(np.float32)
-    return Pictures(image, rois, values)
+    return Pictures(image, np.empty((image.template.frames, 3, height, width), np.uint8), values)
+
+
+def filling(pictures: Pictures, avatar: Avatar, frames: Iterable[Picture]) -> Iterator[Picture]:
+    """The template's frames as they come; on their way the pictures keep what the network sees of them."""
+    for index, frame in enumerate(frames):
+        pictures.rois[index] = roi(pictures.image, frame, avatar.crops[index])
+        yield frame
 
 
 def roi(image: Image, frame: Picture, crop: tuple[int, int, int, int]) -> Bytes:

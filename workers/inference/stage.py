@@ -33,8 +33,12 @@ class LoadedAvatar:
     constant_rows: Mapping[int, Floats]
 
 
-def load_avatar(avatar: Avatar, provider: Provider, threads: int) -> LoadedAvatar:
+def load_avatar(avatar: Avatar, provider: Provider, threads: int, pictures: Pictures | None = None) -> LoadedAvatar:
     """Load an avatar's networks, warm them up, and decode its template; takes about a second.
+
+    Parameters
+    ----------
+    pictures : those of the template, where somebody else decodes it.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def load_avatar(avatar: Avatar, provider: Provider, threads: int) -> LoadedAvata
         SILENCE: _encode(manifest, encoder, silence)[0],
         ZEROS: np.zeros(parts.features, np.float32),
     }
-    return LoadedAvatar(manifest, encoder, painter, load_pictures(avatar), rows)
+    return LoadedAvatar(manifest, encoder, painter, pictures or load_pictures(avatar), rows)
 
 
 class _Segment(NamedTuple):

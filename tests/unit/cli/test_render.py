@@ -1,10 +1,6 @@
 """The offline renderer over small real avatars."""
 
 import json
-import threading
-import time
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import av
@@ -14,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cli.media import Clip
-from cli.render import ahead, load_stages, pcm_of, render_file, render_frames, tasks_of
+from cli.render import load_stages, pcm_of, render_file, render_frames, tasks_of
 from common.avatars.package import Avatar
 from common.errors import AudioError, AvatarError, InputError
 from common.frames import Flag, FrameHeader
@@ -54,6 +50,19 @@ def test_the_frames_do_not_depend_on_how_the_work_is_cut_into_tasks(
     for task_frames in (1, 3, 25):
         cut = settings.model_copy(update={"task_frames": task_frames})
         assert rendered(avatar, cut, NOISE) == wanted
+
+
+@pytest.mark.parametrize("name", ["tiny", "reference"])
+def test_the_frames_do_not_depend_on_how_many_threads_run_the_models(
+    request: pytest.FixtureRequest, settings: Settings, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    avatar = request.getfixturevalue(f"{name}_avatar")
+    found = []
+    for cores in (1, 4):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert load_stages(avatar, settings).models == cores
+        found.append(rendered(avatar, settings, NOISE))
+    assert found[0] == found[1]
 
 
 def test_each_frame_is_a_whole_picture_and_the_mouth_follows_the_sound(tiny_avatar: Avatar, settings: Settings) -> None:
@@ -113,37 +122,3 @@ def test_an_unknown_avatar_is_refused_with_those_that_are_known(
     with pytest.raises(AvatarError, match="unknown avatar 'nobody'; known: reference, tiny"):
         render_file(speech_file, "nobody", settings, tmp_path / "out.mp4", None)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_items_made_ahead_come_in_order_and_no_further_ahead_than_the_depth() -> None:
-    made: list[int] = []
-
-    def items() -> Iterator[int]:
-        for item in range(100):
-            made.append(item)
-            yield item
-
-    source = ahead(items(), depth=3)
-    assert list(islice(source, 5)) == [0, 1, 2, 3, 4]
-    time.sleep(0.05)
-    assert len(made) <= 5 + 3
-    assert list(source) == list(range(5, 100))
-
-
-def test_an_error_ahead_is_raised_in_its_place() -> None:
-    def items() -> Iterator[int]:
-        yield 1
-        raise AudioError("broken")
-
-    source = ahead(items())
-    assert next(source) == 1
-    with pytest.raises(AudioError, match="broken"):
-        next(source)
-
-
-def test_leaving_early_leaves_no_thread_behind() -> None:
-    before = threading.active_count()
-    source = ahead(ahead(iter(range(1_000))))
-    assert next(source) == 0
-    source.close()  # type: ignore[attr-defined]
-    assert threading.active_count() == before

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from cli.media import Clip
 from cli.stream import Request, stream
-from cli.up import children_of, environment_of, local_host, missing_parts, prefixed, up
+from cli.up import children_of, environment_of, local_host, missing_parts, prefixed, up, workers_of
 from common.errors import AvatarError, BusError, SettingsError
 from common.settings import Settings, load
 
@@ -41,10 +41,29 @@ def test_children_get_exactly_the_settings_of_their_parent(
 
 
 def test_there_is_one_gateway_and_as_many_workers_of_each_stage_as_asked_for(settings: Settings) -> None:
-    assert [child.name for child in children_of(settings, 1)] == ["gateway", "audio", "inference", "compositor"]
-    names = [child.name for child in children_of(settings, 2)]
+    one, two = (workers_of(settings, 8, count) for count in (1, 2))
+    assert [child.name for child in children_of(settings, one)] == ["gateway", "audio", "inference", "compositor"]
+    names = [child.name for child in children_of(settings, two)]
     assert names[1:] == ["audio-1", "audio-2", "inference-1", "inference-2", "compositor-1", "compositor-2"]
-    assert children_of(settings, 2)[-1].command[-2:] == ["worker", "compositor"]
+    assert children_of(settings, two)[-1].command[-2:] == ["worker", "compositor"]
+
+
+@pytest.mark.parametrize(
+    ("cores", "changes", "models"),
+    [
+        (1, {}, 1),
+        (2, {}, 2),
+        (64, {}, 4),
+        (8, {"model_threads": 4}, 2),
+        (2, {"model_threads": 8}, 1),
+        (8, {"provider": "cuda"}, 1),
+    ],
+)
+def test_unasked_there_are_as_many_models_as_the_cores_can_run(
+    settings: Settings, cores: int, changes: dict[str, object], models: int
+) -> None:
+    found = workers_of(changed(settings, **changes), cores, None)
+    assert found == {"audio": 1, "inference": models, "compositor": 1}
 
 
 def test_log_lines_carry_the_aligned_name_in_a_colour_of_its_own() -> None:
@@ -144,7 +163,7 @@ def test_a_whole_run_serves_and_ends_without_a_trace(
         rest = process.stdout.read()
         assert process.wait(30) == 0, rest
     assert (summary.frames, summary.concealed) == (25, 0)
-    assert len(children) == 5
+    assert len(children) == len(["redis", "gateway"]) + sum(workers_of(Settings(), os.cpu_count() or 1, None).values())
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert list(tmp_path.glob("lipstream*")) == []
     assert "Traceback" not in rest

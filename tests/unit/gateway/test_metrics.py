@@ -24,6 +24,6 @@ def test_old_latencies_are_forgotten() -> None:
 
 def test_two_gateways_have_metrics_of_their_own() -> None:
     one, other = Metrics(), Metrics()
-    one.observe_timings("audio=1000.0/10.0")
+    one.observe_stages({"audio": (1000.0, 10.0)})
     assert one.registry.get_sample_value("lipstream_stage_wait_seconds_sum", {"stage": "audio"}) == 1.0
     assert other.registry.get_sample_value("lipstream_stage_wait_seconds_sum", {"stage": "audio"}) is None

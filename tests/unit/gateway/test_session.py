@@ -11,7 +11,7 @@ from common.avatars.package import Avatar
 from common.errors import AudioError
 from common.frames import Flag, FrameHeader
 from gateway.actions import Action, Append, Publish, RaiseEpoch
-from gateway.session import SessionCore, SessionRules
+from gateway.session import SINGLE_FRAMES, SessionCore, SessionRules
 
 SECOND = b"\0\0" * 16_000
 
@@ -78,15 +78,20 @@ def test_audio_goes_to_the_ring_before_the_task_that_needs_it(tiny_avatar: Avata
     assert [a.frame for a in actions if isinstance(a, Append)] == list(range(25))
 
 
-def test_with_nothing_under_way_a_task_goes_at_once_else_frames_gather(tiny_avatar: Avatar) -> None:
+def test_a_few_frames_go_one_by_one_before_any_are_gathered(tiny_avatar: Avatar) -> None:
+    session, chunk = core(tiny_avatar), b"\0\0" * 640
+    sent = [task for _ in range(20) for task in tasks(session.audio(chunk, 0))][:SINGLE_FRAMES]
+    assert [(task.first, task.count) for task in sent] == [(k, 1) for k in range(SINGLE_FRAMES)]
+
+
+def test_behind_slow_workers_frames_gather_until_one_comes(tiny_avatar: Avatar) -> None:
     session, chunk = core(tiny_avatar), b"\0\0" * 640
     sent: list[Publish] = []
-    while not sent:
-        sent = tasks(session.audio(chunk, 0))
-    assert [task.count for task in sent] == [1]
+    while len(sent) < SINGLE_FRAMES:
+        sent += tasks(session.audio(chunk, 0))
     assert [tasks(session.audio(chunk, 0)) for _ in range(3)] == [[], [], []]
     gathered = tasks(session.arrived(finished(sent[0]), 0))
-    assert [(task.first, task.count) for task in gathered] == [(1, 3)]
+    assert [(task.first, task.count) for task in gathered] == [(SINGLE_FRAMES, 3)]
 
 
 def test_a_full_task_never_waits(tiny_avatar: Avatar) -> None:
