@@ -1,6 +1,7 @@
 """The worker loop: every delivery comes to exactly one end."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -43,9 +44,11 @@ def double(jobs: Sequence[Job]) -> list[list[bytes]]:
     return [[job.payload * 2] for job in jobs]
 
 
-def worker(redis: Redis, process: Callable[[Sequence[Job]], list[list[bytes]]] = double) -> Worker:
-    publish = to_stream(lambda _: keys.stage("to"), SETTINGS)
-    return Worker(Stage("from", keys.stage("from"), process, payloads.fetch, publish), redis, SETTINGS)
+def worker(
+    redis: Redis, process: Callable[[Sequence[Job]], list[list[bytes]]] = double, settings: Settings = SETTINGS
+) -> Worker:
+    publish = to_stream(lambda _: keys.stage("to"), settings)
+    return Worker(Stage("from", keys.stage("from"), process, payloads.fetch, publish), redis, settings)
 
 
 @pytest.fixture
@@ -185,33 +188,42 @@ async def test_the_task_of_a_worker_that_died_is_done_by_another(redis: Redis) -
 
 @pytest.mark.usefixtures("session")
 async def test_long_work_is_not_taken_away(redis: Redis) -> None:
+    enough = threading.Event()
+
     def slow(jobs: Sequence[Job]) -> list[list[bytes]]:
-        time.sleep(0.25)
+        enough.wait(30)
         return double(jobs)
 
+    # Long enough that a busy machine does not miss the moments at which the work is kept.
+    patient = SETTINGS.model_copy(update={"reclaim_idle_ms": 900})
     await put(redis, task())
-    first, second = await opened(redis, process=slow), await opened(redis)
+    first, second = await opened(redis, process=slow, settings=patient), await opened(redis, settings=patient)
     working = asyncio.create_task(first.step())
-    for _ in range(4):
-        await asyncio.sleep(0.05)
+    until_s = time.monotonic() + 2.5
+    while time.monotonic() < until_s:
+        await asyncio.sleep(0.1)
         assert await second.step() == 0
+    enough.set()
     assert await working == 1
     assert await outcome(redis) == DONE
 
 
 @pytest.mark.usefixtures("session")
 async def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_leaves_the_group(redis: Redis) -> None:
+    begun = threading.Event()
+
     def slow(jobs: Sequence[Job]) -> list[list[bytes]]:
+        begun.set()
         time.sleep(0.1)
         return double(jobs)
 
     await put(redis, task())
     made = worker(redis, process=slow)
     running = asyncio.create_task(made.run())
-    await asyncio.sleep(0.06)
+    await asyncio.to_thread(begun.wait, 30)
     assert await redis.exists(keys.worker("from", made.worker_id)) == 1
     made.stopping.set()
-    await asyncio.wait_for(running, 2)
+    await asyncio.wait_for(running, 30)
     assert await outcome(redis) == DONE
     assert await redis.xinfo_consumers(keys.stage("from"), keys.GROUP) == []
     assert await redis.exists(keys.worker("from", made.worker_id)) == 0
