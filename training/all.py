@@ -13,7 +13,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for what the stages make")
     parser.add_argument("--package", type=Path, required=True, help="folder of the avatar package")
     parser.add_argument("--sound-minutes", type=float, default=65.0)
-    parser.add_argument("--painter-minutes", type=float, default=63.0)
+    parser.add_argument("--painter-minutes", type=float, default=25.0)
     options = parser.parse_args()
     for stage, *extra in (
         ("pictures",),

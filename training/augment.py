@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft, rfft
 from scipy.signal import fftconvolve, resample_poly
 
 from training.dataset import SAMPLE_RATE_HZ
@@ -27,12 +28,12 @@ def at_speed(
     return resample_poly(sound, up, down).astype(np.float32), labels[rows]
 
 
-def colour(length: int, random: np.random.Generator, depth_db: float) -> NDArray[np.float64]:
+def colour(length: int, random: np.random.Generator, depth_db: float) -> NDArray[np.float32]:
     """Return a smooth random gain for each rfft bin of ``length`` samples: tilt plus wide peaks, in amplitude."""
     position = np.linspace(0.0, 1.0, length // 2 + 1)
     knots = random.normal(0.0, depth_db, 7).cumsum() / 2
     gain_db = np.interp(position, np.linspace(0.0, 1.0, 7) ** 1.6, knots - knots.mean())
-    return np.asarray(10 ** (np.clip(gain_db, -30, 30) / 20))
+    return np.asarray(10 ** (np.clip(gain_db, -30, 30) / 20), dtype=np.float32)
 
 
 def equalised(sound: Sound, random: np.random.Generator) -> Sound:
@@ -42,7 +43,8 @@ def equalised(sound: Sound, random: np.random.Generator) -> Sound:
     if random.random() < 0.2:
         low_hz, high_hz = random.uniform(60, 350), random.uniform(3000, 7000)
         gain = gain / (1 + (low_hz / np.maximum(frequency_hz, 1)) ** 6) / (1 + (frequency_hz / high_hz) ** 16)
-    return np.fft.irfft(np.fft.rfft(sound) * gain, len(sound)).astype(np.float32)
+        gain = gain.astype(np.float32)
+    return np.asarray(irfft(rfft(sound) * gain, len(sound)), dtype=np.float32)
 
 
 def in_room(sound: Sound, random: np.random.Generator) -> Sound:
@@ -58,7 +60,8 @@ def in_room(sound: Sound, random: np.random.Generator) -> Sound:
 
 def hiss(length: int, random: np.random.Generator) -> Sound:
     """Steady noise of a random colour."""
-    noise = np.fft.irfft(np.fft.rfft(random.normal(size=length)) * colour(length, random, 9.0), length)
+    white = random.standard_normal(length, dtype=np.float32)
+    noise = irfft(rfft(white) * colour(length, random, 9.0), length)
     swell = np.interp(np.arange(length), np.linspace(0, length, 9), random.uniform(0.3, 1.0, 9))
     return np.asarray(noise * swell, dtype=np.float32)
 

@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
 from training.dataset import Clip, clips, read_video, template_crops
-from training.painter_model import MOUTH_BOX_PX
+from training.painter_boxes import MOUTH as MOUTH_BOX
 from training.pictures import cut
 from training.windows import frame_windows
 from workers.audio.mel import mel_spectrogram
 
-LEFT, TOP, RIGHT, BOTTOM = MOUTH_BOX_PX
+LEFT, TOP, RIGHT, BOTTOM = MOUTH_BOX
 MOUTH = np.s_[TOP:BOTTOM, LEFT:RIGHT]
+CHIN = np.s_[150:176, 100:220]
+"""Skin that moves with the jaw: how sharp the mouth's surroundings are."""
 CLOSED_PX: Final = 2.0
 """Openings under this (of the 328 px face) pass for closed lips."""
 BATCHES: Final = (1, 2, 3, 7, 16, 32)
@@ -88,9 +90,9 @@ def correlation(a: Floats, b: Floats) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def laplacian(picture: Frames) -> float:
-    """Return the sharpness of the mouth box: the variance of its Laplacian."""
-    grey = cv2.cvtColor(np.ascontiguousarray(picture[MOUTH]), cv2.COLOR_BGR2GRAY)
+def laplacian(picture: Frames, part: tuple[slice, slice] = MOUTH) -> float:
+    """Return the sharpness of a part of a picture: the variance of its Laplacian."""
+    grey = cv2.cvtColor(np.ascontiguousarray(picture[part]), cv2.COLOR_BGR2GRAY)
     return float(cv2.Laplacian(grey, cv2.CV_32F).var())
 
 
@@ -133,6 +135,8 @@ def clip_figures(
         "ssim": float(np.mean([similarity(painted[k], truth[k]) for k in rows])),
         "ssim_told": float(np.mean([similarity(told[k], truth[k]) for k in rows])),
         "sharpness": sum(laplacian(painted[k]) for k in rows) / sum(laplacian(truth[k]) for k in rows),
+        "sharpness_told": sum(laplacian(told[k]) for k in rows) / sum(laplacian(truth[k]) for k in rows),
+        "sharpness_chin": sum(laplacian(told[k], CHIN) for k in rows) / sum(laplacian(truth[k], CHIN) for k in rows),
         "bilabials": int(lips.sum()),
     }
     if lips.any():

@@ -1,14 +1,15 @@
-"""The painter: a template region and a mouth code in, the region with that mouth out.
+"""The painter: a template region and a mouth code in, the region with that mouth out, by moving crisp pixels.
 
-The pose is read from the picture and joins the mouth code. A trunk at 1/8 resolution bends learnt position maps by
-that code; transposed convolutions as large as their stride bring its features up; the whole region is painted from
-1/4 resolution, and the mouth box once more from 1/2. Painted are three colours and how much of the template they
-hide: where nothing is hidden, the colours are a shade over the template's own pixels; where all is, they are a new
-picture. Channel counts are multiples of 16, the block width of ONNX Runtime's convolutions.
+The template's pixels, crispened by what sampling between them costs, move along a smooth flow, so skin, lips and jaw
+keep their own detail: each unit of the mouth rig has its learnt motion, the code adds more, and features around the
+lips the rest. A coarse change of light follows. What the closed mouth hides is kept as learnt pictures at full size:
+the inner mouth with the lower teeth and, before it, the upper teeth. Each is a blend that the code chooses, moved by a
+flow of its own, and shows where the lips part. That parting, and colours that no motion brings, are painted from 1/2
+resolution. The pose is read from the picture and joins the mouth code. Channel counts of features are multiples
+of 16, the block width of ONNX Runtime's convolutions.
 """
 
-from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -16,38 +17,29 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.dataset import REGION_HEIGHT_PX, REGION_WIDTH_PX
+from training.painter_boxes import INNER, INNER_SOURCE, LIPS, MOVED, REGION, border_window, still_grid
+from training.painter_parts import FLOW_CELL_PX, LIGHT_CELL_PX, Bend, Blend, enlarged, fine_detail, sampled
 
-MOUTH_BOX_PX: Final = (80, 44, 240, 172)
-"""Left, top, right, bottom of the finely painted box, in region pixels (multiples of 4)."""
-BORDER_PX: Final = 12
 REST_DISTANCE: Final = 0.12
-"""Rig distance from rest over which the paint fades in, so that silence shows the template itself."""
+"""Rig distance from rest over which all change fades in, so that silence shows the template itself."""
+CONTRAST: Final = 4.0
+"""How steeply learnt pictures turn into colours and cover: edges stay sharp between the pixels that hold them."""
+CRISPNESS: Final = 0.4
+"""Fine detail added before pixels move: about what bilinear sampling takes away on average."""
 
 
-def border_window() -> Tensor:
-    """Return the smooth weight of the paint, (1, 1, height, width): 0 at the border, 1 inside."""
-    axes = []
-    for size in (REGION_HEIGHT_PX, REGION_WIDTH_PX):
-        edge = torch.minimum(torch.arange(size), torch.arange(size).flip(0)).float() / BORDER_PX
-        ramp = edge.clamp(max=1.0)
-        axes.append(ramp * ramp * (3 - 2 * ramp))
-    return (axes[0][:, None] * axes[1][None, :])[None, None]
+class Layers(NamedTuple):
+    """What a painted picture is made of.
 
+    ``painted``: (B, 3, 208, 320). ``flow``: (B, 2, 46, 60), in cells of ``MOVED``: x and y in ``FLOW_PX``.
+    ``paint``: (B, 3, 112, 144), colours added in ``LIPS``. ``parted``: (B, 1, 68, 120), how far the inner mouth shows
+    in ``INNER``.
+    """
 
-class Bend(nn.Module):
-    """A 3x3 convolution whose output is scaled and shifted per channel by the mouth code."""
-
-    def __init__(self, channels: int, code: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
-        self.code = nn.Conv2d(code, 2 * channels, 1)
-
-    def forward(self, features: Tensor, code: Tensor) -> Tensor:
-        """Map (B, C, H, W) features and a (B, D, 1, 1) code to (B, C, H, W)."""
-        scale, shift = self.code(code).chunk(2, dim=1)
-        bent: Tensor = functional.relu(self.conv(features) * (1 + scale) + shift)
-        return features + bent
+    painted: Tensor
+    flow: Tensor
+    paint: Tensor
+    parted: Tensor
 
 
 class Painter(nn.Module):
@@ -57,41 +49,47 @@ class Painter(nn.Module):
     ----------
     table : ndarray of float32, shape (16, 12)
         Rig weights of each viseme; the first row is rest.
-    trunk_blocks : int
-        Bend blocks at 1/8 resolution.
     code : int
         Channels of the mouth code, pose included.
     """
 
-    def __init__(self, table: NDArray[np.float32], trunk_blocks: int = 2, code: int = 96) -> None:
+    def __init__(self, table: NDArray[np.float32], code: int = 96) -> None:
         super().__init__()
-        height, width = REGION_HEIGHT_PX, REGION_WIDTH_PX
         rig = table - table[:1]
         self.rig = nn.Conv2d(16, 12, 1, bias=False)
         self.rig.weight = nn.Parameter(torch.from_numpy(rig.T.copy())[:, :, None, None], requires_grad=False)
         self.unit = nn.Buffer(torch.from_numpy(1 / (rig.std(axis=0) + 1e-6)).float()[None, :, None, None])
         self.encode = nn.Sequential(nn.Conv2d(12, code, 1), nn.ReLU(), nn.Conv2d(code, code, 1))
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 4, stride=4), nn.ReLU(), nn.Conv2d(16, 64, 3, stride=2, padding=1))
+        self.place8 = nn.Parameter(0.5 * torch.randn(1, 64, *REGION.cells(8)))
         self.pose = nn.Conv2d(64, code, 1)
-        self.stem4 = nn.Conv2d(3, 32, 4, stride=4)
-        self.down8 = nn.Conv2d(32, 64, 3, stride=2, padding=1)
-        self.place8 = nn.Parameter(0.5 * torch.randn(1, 64, height // 8, width // 8))
-        self.place4 = nn.Parameter(0.3 * torch.randn(1, 32, height // 4, width // 4))
-        self.trunk = nn.ModuleList(Bend(64, code) for _ in range(trunk_blocks))
-        self.up4 = nn.ConvTranspose2d(64, 32, 2, stride=2)
-        self.bend4 = Bend(32, code)
-        self.whole = nn.ConvTranspose2d(32, 4, 4, stride=4)
-        left, top, right, bottom = MOUTH_BOX_PX
-        self.box4 = (slice(None), slice(None), slice(top // 4, bottom // 4), slice(left // 4, right // 4))
-        self.box_pad = (left, width - right, top, height - bottom)
-        self.mouth4 = nn.Conv2d(32, 48, 1)
-        self.bend_mouth4 = nn.ModuleList([Bend(48, code), Bend(48, code)])
+        cells = MOVED.cells(FLOW_CELL_PX)
+        self.rig_motion = nn.Conv2d(12, 2 * cells[0] * cells[1], 1)
+        self.motion = Blend(2, cells, 8, code)
+        self.window = nn.Buffer(border_window(*cells, 4))
+        self.still = nn.Buffer(still_grid(MOVED, MOVED))
+        self.crisp = nn.Conv2d(3, 3, 3, padding=1, groups=3, bias=False)
+        self.crisp.weight = nn.Parameter(CRISPNESS * fine_detail().expand(3, 1, 3, 3).clone(), requires_grad=False)
+        self.fade = nn.Buffer(border_window(*MOVED.size, 16))
+        self.light = Blend(3, MOVED.cells(LIGHT_CELL_PX), 12, code)
+        self.light_window = nn.Buffer(border_window(*MOVED.cells(LIGHT_CELL_PX), 2))
+        self.trunk = nn.ModuleList([Bend(64, code), Bend(64, code)])
+        self.up4 = nn.ConvTranspose2d(64, 48, 2, stride=2)
+        self.place4 = nn.Parameter(0.3 * torch.randn(1, 48, *LIPS.cells(4)))
+        self.bend4 = Bend(48, code)
+        self.motion4 = nn.Conv2d(48, 6, 1)
+        self.taper4 = nn.Buffer(border_window(*LIPS.cells(4), 3))
         self.up2 = nn.ConvTranspose2d(48, 16, 2, stride=2)
-        self.place2 = nn.Parameter(0.3 * torch.randn(1, 16, (bottom - top) // 2, (right - left) // 2))
+        self.place2 = nn.Parameter(0.3 * torch.randn(1, 16, *LIPS.cells(2)))
         self.bend2 = Bend(16, code)
-        self.mouth = nn.Conv2d(16, 16, 3, padding=1)
-        self.up1 = nn.ConvTranspose2d(16, 4, 2, stride=2)
-        self.window = nn.Buffer(border_window())
-        for head in (self.whole, self.up1):
+        self.paint = nn.ConvTranspose2d(16, 4, 2, stride=2)
+        self.taper = nn.Buffer(border_window(*LIPS.size, 8))
+        self.inner_shift = nn.Conv2d(12, 4, 1)
+        self.inner_still = nn.Buffer(still_grid(INNER, INNER_SOURCE))
+        self.inner_taper = nn.Buffer(border_window(*INNER.size, 6))
+        self.depth = Blend(3, INNER_SOURCE.size, 5, code)
+        self.teeth = Blend(4, INNER_SOURCE.size, 2, code)
+        for head in (self.motion4, self.inner_shift, self.paint, self.rig_motion):
             nn.init.normal_(head.weight, std=1e-3)
             nn.init.zeros_(cast(Tensor, head.bias))
 
@@ -110,27 +108,44 @@ class Painter(nn.Module):
         Tensor of float32, shape (B, 3, 208, 320)
             Painted region, BGR, 0..1.
         """
+        return self.layers(image, audio).painted
+
+    def layers(self, image: Tensor, audio: Tensor) -> Layers:
+        """Paint a batch and say how."""
         rig = self.rig(audio.reshape(-1, 16, 1, 1))
-        distance = (rig * rig).sum(dim=1, keepdim=True).sqrt()
-        quarter = self.stem4(image)
-        eighth = self.down8(functional.relu(quarter))
-        pose = self.pose(functional.adaptive_avg_pool2d(functional.relu(eighth + self.place8), 1))
-        code = functional.relu(self.encode(rig * self.unit) + pose)
-        features = through(self.trunk, eighth + self.place8, code)
-        features = self.up4(features) + quarter + self.place4
-        features = self.bend4(features, code)
-        layers = self.whole(features)
-        mouth = through(self.bend_mouth4, self.mouth4(features[self.box4]), code)
-        mouth = self.bend2(self.up2(mouth) + self.place2, code)
-        layers = layers + functional.pad(self.up1(self.mouth(mouth)), self.box_pad)
-        change = layers[:, :3] - layers[:, 3:] * image
-        gate = (distance / REST_DISTANCE).clamp(max=1.0)
-        painted: Tensor = image + change * (self.window * gate)
-        return painted if self.training else painted.clamp(0.0, 1.0)
+        gate = ((rig * rig).sum(dim=1, keepdim=True).sqrt() / REST_DISTANCE).clamp(max=1.0)
+        rig = rig * self.unit
+        eighth = self.stem(image) + self.place8
+        pose = self.pose(functional.adaptive_avg_pool2d(functional.relu(eighth), 1))
+        code = functional.relu(self.encode(rig) + pose)
+        features = eighth[LIPS.cut(REGION, 8)]
+        for bend in self.trunk:
+            features = bend(features, code)
+        features = self.bend4(self.up4(features) + self.place4, code)
+        near = self.motion4(features)
 
+        flow = self.rig_motion(rig).reshape(self.motion.shape) + self.motion(code)
+        flow = flow + functional.pad(near[:, :2] * self.taper4, LIPS.padding(MOVED, FLOW_CELL_PX))
+        flow = flow * (self.window * gate)
+        light = enlarged(self.light(code) * (self.light_window * gate), LIGHT_CELL_PX)
+        still = image[MOVED.cut(REGION)]
+        moved = sampled(still + (self.fade * gate) * self.crisp(still), flow, self.still) + light
 
-def through(blocks: nn.ModuleList, features: Tensor, code: Tensor) -> Tensor:
-    """Pass features through a row of bend blocks."""
-    for block in cast(Sequence[Bend], blocks):
-        features = block(features, code)
-    return features
+        features = self.bend2(self.up2(features) + self.place2, code)
+        paint, lips = (self.paint(features) * self.taper).split((3, 1), dim=1)
+        parted = torch.sigmoid(CONTRAST * lips[INNER.cut(LIPS)] - 2.0) * self.inner_taper
+        hidden = self.hidden(near[:, 2:][INNER.cut(LIPS, FLOW_CELL_PX)] + self.inner_shift(rig), code)
+        opening = parted * (hidden - moved[INNER.cut(MOVED)])
+        change = (paint + functional.pad(opening, INNER.padding(LIPS))) * gate
+
+        painted = moved + functional.pad(change, LIPS.padding(MOVED))
+        if not self.training:
+            painted = painted.clamp(0.0, 1.0)
+        whole = image + functional.pad(painted - still, MOVED.padding(REGION))
+        return Layers(whole, flow, paint, parted)
+
+    def hidden(self, flow: Tensor, code: Tensor) -> Tensor:
+        """Return what lies behind the lips, (B, 3, height, width) of ``INNER``; flow: (B, 4, h, w) cells."""
+        depth = torch.sigmoid(CONTRAST * sampled(self.depth(code), flow[:, :2], self.inner_still))
+        teeth = torch.sigmoid(CONTRAST * sampled(self.teeth(code), flow[:, 2:], self.inner_still))
+        return depth + teeth[:, 3:] * (teeth[:, :3] - depth)

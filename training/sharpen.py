@@ -2,6 +2,7 @@
 
 Where the network is unsure, its softmax is a mean of mouths, which opens less and closes less than any one of them.
 A factor on the logits makes up for it: the smallest one with which the jaw moves as far as in the labels, on new items.
+And an open mouth at p, b or m is seen at once, a mouth closed too often is not: so doubts lean a little to closed lips.
 """
 
 import argparse
@@ -12,17 +13,21 @@ import numpy as np
 import torch
 
 from training.checkpoint import load, save
+from training.dataset import VISEMES
 from training.rig import speech_module, viseme_table
 from training.sound_model import SoundEncoder
-from training.train_sound import Corpus, item
+from training.speech_items import Corpus, item
 
 FACTORS: Final = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.65, 1.8)
 FULL_RANGE: Final = 0.96
+LIPS_LEANING: Final = 0.3
+"""Added to the logit of p, b, m. On the check voices of unknown synthesisers it closes 73 % of them instead of 65 %,
+for 0.006 less correlation of the opening; more of it costs ever more."""
 SEED: Final = 987_654
 
 
 def sharpen(data: Path, work: Path, items: int) -> None:
-    """Choose the factor and write it into the checkpoint's averaged weights."""
+    """Choose the factor; write it and the leaning into the checkpoint's averaged weights."""
     content = load(work / "sound.pt")
     if content is None:
         raise FileNotFoundError(work / "sound.pt")
@@ -36,14 +41,16 @@ def sharpen(data: Path, work: Path, items: int) -> None:
     labels = torch.from_numpy(np.stack([weights for _, weights in drawn]))
     table = torch.from_numpy(viseme_table(data))
     jaw = speech_module(data).RIGS.index("jaw")
+    leaning = LIPS_LEANING * (torch.arange(len(VISEMES)) == VISEMES.index("PP"))
     chosen = FACTORS[-1]
     for factor in reversed(FACTORS):
-        rig, truth = torch.softmax(factor * logits, dim=2) @ table, labels @ table
+        rig, truth = torch.softmax(factor * logits + leaning, dim=2) @ table, labels @ table
         reach = float(rig[..., jaw].std() / truth[..., jaw].std())
         print(f"factor {factor} rig error {float((rig - truth).abs().mean()):.4f} jaw range {reach:.3f}", flush=True)
         if reach >= FULL_RANGE:
             chosen = factor
     content["average"]["sharpness"] = torch.full((1,), chosen)
+    content["average"]["leaning"] = leaning.reshape(1, -1, 1, 1)
     save(work / "sound.pt", content)
     print("chosen", chosen)
 

@@ -55,12 +55,17 @@ class SoundEncoder(nn.Module):
         self.drop = nn.Dropout(0.1)
         self.head = nn.Conv2d(128, 16, 1)
         self.sharpness = nn.Buffer(torch.ones(1))
+        self.leaning = nn.Buffer(torch.zeros(1, 16, 1, 1))
 
     def logits(self, mel: Tensor) -> Tensor:
         """Map mel (B, 1, 80, T) to viseme logits (B, 16, 1, T - 47)."""
         features = self.last(self.time(self.bands(mel * 0.5 + 1.0)))
         logits: Tensor = self.head(self.drop(features))
         return logits
+
+    def visemes(self, mel: Tensor) -> Tensor:
+        """Map mel (B, 1, 80, T) to viseme weights (B, 16, 1, T - 47), sharp as `training.sharpen` set it."""
+        return torch.softmax(self.logits(mel) * self.sharpness + self.leaning, dim=1)
 
     def forward(self, mel: Tensor) -> Tensor:
         """Read windows.
@@ -75,4 +80,4 @@ class SoundEncoder(nn.Module):
         Tensor of float32, shape (B, 16)
             Viseme weights, each row sums to 1.
         """
-        return torch.softmax(self.logits(mel) * self.sharpness, dim=1).flatten(1)
+        return self.visemes(mel).flatten(1)
