@@ -158,6 +158,7 @@ def stream(
     realtime: Annotated[
         bool, typer.Option("--realtime/--fast", help="Send on the clock, or as fast as the gateway takes it.")
     ] = False,
+    token: Annotated[str | None, typer.Option(help="API key or session token, where the gateway asks for one.")] = None,
     as_json: Json = False,
 ) -> None:
     """Send a file through a running gateway and collect the frames."""
@@ -168,7 +169,7 @@ def stream(
     from cli.stream import Request
     from cli.stream import stream as run
 
-    request = Request(read_audio(audio), url, avatar, chunk_ms, realtime, output, frames)
+    request = Request(read_audio(audio), url, avatar, chunk_ms, realtime, output, frames, token)
     report(asyncio.run(run(request)), as_json=as_json)
 
 

@@ -27,6 +27,7 @@ class Request:
     realtime: bool
     output: Path | None = None
     frames_dir: Path | None = None
+    token: str | None = None
 
 
 @dataclass(slots=True)
@@ -55,7 +56,9 @@ async def stream(request: Request) -> Summary:
 
 async def _stream(request: Request) -> Summary:
     clip, started_s = request.clip, time.monotonic()
-    async with connect(request.url, avatar=request.avatar, sample_rate=clip.rate_hz, pace="lossless") as session:
+    async with connect(
+        request.url, avatar=request.avatar, sample_rate=clip.rate_hz, pace="lossless", token=request.token
+    ) as session:
         started = session.started
         expected = -(-len(clip.samples) * started.fps // clip.rate_hz)
         with (
@@ -80,7 +83,7 @@ async def _stream(request: Request) -> Summary:
         wall_s=time.monotonic() - started_s,
         output=str(request.output) if request.output else None,
         frames_dir=str(request.frames_dir) if request.frames_dir else None,
-        latency_ms=dict(stats.latency_ms) if stats else None,
+        latency_ms=dict(stats.latency_ms) if stats and stats.latency_ms else None,
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final
 
+from pydantic import SecretStr
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
@@ -21,6 +23,7 @@ from common.avatars.registry import load_all
 from common.errors import BusError
 from common.redis_client import check_server, connect
 from common.settings import PREFIX, Settings
+from gateway.doors import doors
 from gateway.main import check_port
 
 STAGES: Final = ("audio", "inference", "compositor")
@@ -41,12 +44,13 @@ def up(settings: Settings, workers: int | None, console: Console) -> None:
     Raises
     ------
     SettingsError
-        The port is taken.
+        The port is taken, or others than this machine would be served without a key.
     AvatarError, BusError
         An avatar cannot be loaded; Redis is missing, unreachable or too old. All of this before anything is started.
     LipstreamError
         A process cannot be kept running.
     """
+    doors.check(settings)
     check_port(settings.host, settings.port)
     load_all(settings)
     with ExitStack() as stack:
@@ -91,7 +95,7 @@ async def _bring_up(
     version = await _redis_version(settings, within_s=_REDIS_START_S)
     supervisor.start(*children)
     await _until_ready(settings, console)
-    where = f"{'embedded' if own else settings.redis_url}, version {version}"
+    where = f"{'embedded' if own else without_password(settings.redis_url)}, version {version}"
     console.print(_panel(settings, where))
     await asyncio.Event().wait()
 
@@ -119,8 +123,18 @@ def children_of(settings: Settings, workers: Mapping[str, int]) -> list[Child]:
 def environment_of(settings: Settings) -> dict[str, str]:
     """The settings as the environment variables that give them back."""
     values = {name: value for name, value in settings.model_dump().items() if value is not None}
-    text = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
-    return {f"{PREFIX}{name.upper()}": value for name, value in text.items()}
+    return {f"{PREFIX}{name.upper()}": _as_text(value) for name, value in values.items()}
+
+
+def _as_text(value: object) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case dict():
+            return ",".join(f"{name}:{_as_text(part)}" for name, part in value.items())
+        case tuple():
+            return ",".join(value)
+    return str(value)
 
 
 def prefixed(console: Console, names: Sequence[str]) -> Log:
@@ -175,6 +189,11 @@ def missing_parts(host: str, port: int) -> list[str]:
 def local_host(host: str) -> str:
     """The address under which this machine reaches a server that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def without_password(url: str) -> str:
+    """A Redis URL as it may be shown."""
+    return re.sub(r"//[^/@]*@", "//***@", url)
 
 
 def _panel(settings: Settings, redis: str) -> Panel:

@@ -64,6 +64,7 @@ class Task(_Message):
     samples: int = Field(ge=-1, description="length of the segment in samples; -1 while it is open")
     template: int = Field(ge=0, description="template position of the task's first frame, before looping")
     quality: int = Field(ge=1, le=100, description="JPEG quality")
+    output: Literal["frame", "patch"] = Field("frame", description="whole pictures, or the painted rectangle alone")
     ingest_ms: float = Field(description="when the last sample that the task needs arrived")
     deadline_ms: float = Field(description="after this nobody wants the frames")
     sent_ms: float = Field(description="when the task was put on its present stream")

@@ -84,7 +84,11 @@ class FrameHeader(NamedTuple):
         return header, message[length:]
 
 
+def flags_of(message: bytes) -> Flag:
+    """The flags of a frame, read from its bytes."""
+    return Flag(int.from_bytes(message[4:6], "little"))
+
+
 def with_flags(message: bytes, flags: Flag) -> bytes:
     """The same frame with `flags` added."""
-    current: int = int.from_bytes(message[4:6], "little")
-    return message[:4] + (current | flags).to_bytes(2, "little") + message[6:]
+    return message[:4] + (flags_of(message) | flags).to_bytes(2, "little") + message[6:]

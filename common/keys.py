@@ -27,6 +27,11 @@ def session(sid: str) -> str:
     return f"session:{{{sid}}}"
 
 
+def session_of(key: str) -> str:
+    """The session whose hash a key names."""
+    return key.removeprefix("session:{").removesuffix("}")
+
+
 def audio_ring(sid: str) -> str:
     return f"session:{{{sid}}}:audio"
 

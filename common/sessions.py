@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
@@ -25,6 +25,7 @@ class SessionRecord(BaseModel):
     created_at: float
     last_seen: float
     next_frame: int = 0
+    concealed: int = 0
 
 
 async def create(redis: Redis, session: str, record: SessionRecord, *, ttl_s: int) -> None:
@@ -34,6 +35,33 @@ async def create(redis: Redis, session: str, record: SessionRecord, *, ttl_s: in
         pipe.hset(keys.session(session), mapping=fields)
         pipe.expire(keys.session(session), ttl_s)
         await pipe.execute()
+
+
+async def read(redis: Redis, session: str) -> SessionRecord | None:
+    """What Redis knows of a session; None when it is gone."""
+    with translated():
+        fields: Any = await redis.hgetall(keys.session(session))
+    return _record(fields)
+
+
+async def every(redis: Redis) -> dict[str, SessionRecord]:
+    """All sessions of all gateways, by id; walks the whole key space, so for people, not for every frame."""
+    with translated():
+        found = sorted({key async for key in redis.scan_iter(match=keys.session("*"), count=1000)})
+        pipe = redis.pipeline(transaction=False)
+        for key in found:
+            pipe.hgetall(key)
+        replies = await pipe.execute()
+    records = {keys.session_of(key.decode()): _record(fields) for key, fields in zip(found, replies, strict=True)}
+    return {session: record for session, record in records.items() if record is not None}
+
+
+def _record(fields: dict[bytes, bytes]) -> SessionRecord | None:
+    """None for a session that has gone meanwhile, or whose last write came after its end and made a stump."""
+    try:
+        return SessionRecord.model_validate({name.decode(): value.decode() for name, value in fields.items()})
+    except ValidationError:
+        return None
 
 
 async def epochs(redis: Redis, sessions: Sequence[str]) -> dict[str, int | None]:

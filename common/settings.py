@@ -10,27 +10,39 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from common.contracts import NAME_PATTERN
 from common.errors import SettingsError
 
 PREFIX = "LIPSTREAM_"
 
 
+def _without_separators(secret: SecretStr) -> SecretStr:
+    # The environment separates the pairs by commas.
+    if any(character == "," or character.isspace() for character in secret.get_secret_value()):
+        raise ValueError("a secret must hold neither commas nor white space")
+    return secret
+
+
+KeyName = Annotated[str, Field(pattern=NAME_PATTERN)]
+KeySecret = Annotated[SecretStr, Field(min_length=16), AfterValidator(_without_separators)]
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Comma separated in the environment."""
+
+
 class Settings(BaseSettings):
     """Every setting, with its unit in its name."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     # where things are
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="redis://, rediss:// or unix:// URL")
     host: str = Field("127.0.0.1", description="address that the gateway listens on")
     port: int = Field(3000, ge=1, le=65535, description="port that the gateway listens on")
     avatars_dir: Path | None = Field(None, description="folder of avatar packages; None: those that ship")
-    avatars: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("demo",), description="avatars that this process loads, comma separated in the environment"
-    )
+    avatars: Names = Field(("demo",), description="avatars that this process loads")
 
     # models
     provider: Literal["cpu", "cuda"] = Field("cpu", description="ONNX Runtime provider; missing is an error")
@@ -63,14 +75,39 @@ class Settings(BaseSettings):
     intake_bytes: PositiveInt = Field(2_097_152, description="audio of a session that may wait to be taken")
     stats_interval_s: PositiveFloat = Field(1.0, description="how often a session is told its own numbers")
 
+    # doors
+    api_keys: Annotated[dict[KeyName, KeySecret], NoDecode] = Field(
+        {}, description="name:secret pairs, comma separated in the environment; none: only this machine is served"
+    )
+    session_secret: SecretStr | None = Field(None, min_length=32, description="signs session tokens (HMAC-SHA256)")
+    session_token_max_s: PositiveInt = Field(3_600, le=86_400, description="longest life of a session token")
+    open_to_all: bool = Field(False, description="serve sessions to everybody, without a key")
+    allowed_origins: Names = Field(
+        (), description="web origins other than the gateway's own that may use it, as https://app.example.com; * is all"
+    )
+    sessions_per_key: PositiveInt = Field(20, description="sessions that one key may have open at once")
+    starts_per_minute: PositiveInt = Field(60, description="sessions and speech-service secrets that a key may begin")
+    messages_per_s: PositiveInt = Field(1_000, description="messages that are read of one client, on average")
+    slow_client_s: PositiveFloat = Field(10.0, description="a client that takes nothing for so long is closed")
+
+    # the speech service behind /token
+    openai_api_key: SecretStr | None = Field(None, min_length=1, description="never leaves the gateway")
+    openai_base_url: str = Field("https://api.openai.com", pattern=r"^https?://", description="without the /v1")
+    openai_model: str = Field("gpt-realtime", min_length=1, description="model of the ephemeral sessions")
+    openai_voice: str = Field("marin", min_length=1, description="voice of the ephemeral sessions")
+    openai_instructions: str = Field("", description="what the model is told; empty: the service's default")
+    openai_timeout_s: PositiveFloat = Field(10.0, description="how long the speech service may take to answer")
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="before")
     @classmethod
-    def _split_avatars(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("avatars"), str):
-            data = data | {"avatars": tuple(name.strip() for name in data["avatars"].split(",") if name.strip())}
-        return data
+    def _split_texts(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        lists = {name: _split(data[name]) for name in ("avatars", "allowed_origins") if isinstance(data.get(name), str)}
+        pairs = {"api_keys": _pairs(data["api_keys"])} if isinstance(data.get("api_keys"), str) else {}
+        return data | lists | pairs
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
@@ -120,6 +157,19 @@ def load(config: Path | None = None, *, env_file: Path = Path(".env"), **overrid
         return Settings(**values)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from error
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """`name:secret` pairs; a secret may hold colons."""
+    pairs = [pair.partition(":") for pair in _split(text)]
+    names = [name for name, _, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError("api_keys: a name stands twice")
+    return {name: secret for name, _, secret in pairs}
 
 
 def _from_environment(environment: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ class Append(NamedTuple):
 class Publish:
     """Put a task on the audio stage's stream."""
 
+    avatar: str
     epoch: int
     base: int
     first: int
@@ -35,7 +36,12 @@ Action = Append | Publish | RaiseEpoch
 
 
 class Outgoing(NamedTuple):
-    """A message for the client; `ready_ms` is when the last sample that a speech frame needed had arrived."""
+    """A message for the client.
+
+    `ready_ms` is when the last sample that a speech frame needed had arrived; `frame` is the speech frame that a
+    message carries or that it reports as sent, so that a barge-in can take both back.
+    """
 
     message: str | bytes
     ready_ms: float | None = None
+    frame: int | None = None

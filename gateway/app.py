@@ -1,32 +1,35 @@
-"""The HTTP and WebSocket routes."""
+"""The application: the WebSocket, the table of endpoints, the console, and the doors around them."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
-from common import keys
-from common.avatars.package import Avatar
-from common.avatars.timeline import lookahead_samples
-from common.errors import BusError
-from common.media import SAMPLE_RATE_HZ
-from common.redis_client import translated
+from common.errors import InputError
+from common.settings import Settings
 from common.tasks import stop
-from gateway.context import Gateway, template_jpeg
+from gateway.context import Gateway
+from gateway.doors.headers import add_headers
+from gateway.doors.pace import hold_pace
+from gateway.doors.secrecy import hide_url_token
+from gateway.doors.threshold import guard
 from gateway.handshake import serve
+from gateway.http.endpoint import route
+from gateway.http.errors import NotFoundError, answer
+from gateway.http.table import ENDPOINTS
 
-STAGES = ("audio", "inference", "compositor")
 CACHE_DAY = {"Cache-Control": "public, max-age=86400"}
 
 
@@ -35,102 +38,63 @@ def build(gateway: Gateway) -> Starlette:
     console = Path(str(files("gateway") / "console"))
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         inbox = asyncio.create_task(gateway.bus.run())
-        yield
+        async with httpx.AsyncClient() as app.state.http_client:
+            yield
         await stop(inbox)
         await gateway.bus.close()
 
     async def websocket(socket: WebSocket) -> None:
         await serve(socket, gateway)
 
-    def route(path: str, handler: Callable[[Gateway, Request], Awaitable[Response]]) -> Route:
-        return Route(path, partial(handler, gateway))
-
     routes = [
         WebSocketRoute("/ws", websocket),
-        Route("/healthz", _healthz),
-        route("/readyz", _readyz),
-        route("/metrics", _metrics),
-        route("/api/avatars", _avatars),
-        route("/api/avatars/{name}/template.mp4", _template),
-        route("/api/avatars/{name}/thumbnail.jpg", _thumbnail),
-        route("/api/avatars/{name}/frames/{index:int}.jpg", _frame),
+        *(route(gateway, endpoint) for endpoint in ENDPOINTS),
         Route("/sample", lambda _: FileResponse(console / "sample.flac", media_type="audio/flac", headers=CACHE_DAY)),
         Mount("/", StaticFiles(directory=console, html=True)),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=_middleware(gateway),
+        exception_handlers={HTTPException: _http_error},
+    )
 
 
-async def _healthz(_: Request) -> Response:
-    return JSONResponse({"status": "alive"})
+def _middleware(gateway: Gateway) -> list[Middleware]:
+    """From the outside in."""
+    settings = gateway.settings
+    return [
+        Middleware(add_headers, speech_url=settings.openai_base_url),
+        Middleware(hide_url_token),
+        Middleware(hold_pace, messages_per_s=settings.messages_per_s, slow_client_s=settings.slow_client_s),
+        Middleware(guard, doors=gateway.doors),
+        *_cors(settings),
+    ]
 
 
-async def _readyz(gateway: Gateway, _: Request) -> Response:
-    """Ready when Redis answers and every stage has a live worker; else what is missing."""
-    try:
-        missing = [stage for stage in STAGES if not await _has_worker(gateway, stage)]
-    except BusError as error:
-        return JSONResponse({"ready": False, "missing": ["redis"], "message": error.message}, status_code=503)
-    if missing:
-        return JSONResponse({"ready": False, "missing": missing}, status_code=503)
-    return JSONResponse({"ready": True, "missing": []})
+def _cors(settings: Settings) -> list[Middleware]:
+    """What lets pages of other origins read answers; without any, browsers keep them out."""
+    if not settings.allowed_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=[origin.rstrip("/") for origin in settings.allowed_origins],
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Range", "If-Range"],
+            expose_headers=["Accept-Ranges", "Content-Range", "ETag", "Retry-After"],
+            max_age=600,
+        )
+    ]
 
 
-async def _has_worker(gateway: Gateway, stage: str) -> bool:
-    with translated():
-        async for _ in gateway.bus.redis.scan_iter(match=keys.worker(stage, "*"), count=1000):
-            return True
-    return False
-
-
-async def _metrics(gateway: Gateway, _: Request) -> Response:
-    return Response(generate_latest(gateway.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _avatars(gateway: Gateway, _: Request) -> Response:
-    return JSONResponse([_describe(avatar) for avatar in gateway.avatars.values()])
-
-
-def _describe(avatar: Avatar) -> dict[str, object]:
-    manifest = avatar.manifest
-    template = manifest.image.template
-    return {
-        "name": avatar.name,
-        "title": manifest.title,
-        "fps": manifest.fps,
-        "width": template.width,
-        "height": template.height,
-        "template_frames": template.frames,
-        "lookahead_ms": lookahead_samples(manifest) * 1000 / SAMPLE_RATE_HZ,
-    }
-
-
-def _avatar(gateway: Gateway, request: Request) -> Avatar:
-    """The avatar that a path names; only registered names are looked up, so no path reaches the disk."""
-    avatar = gateway.avatars.get(request.path_params["name"])
-    if avatar is None:
-        raise HTTPException(404, f"unknown avatar; known: {', '.join(gateway.avatars)}")
-    return avatar
-
-
-async def _template(gateway: Gateway, request: Request) -> Response:
-    avatar = _avatar(gateway, request)
-    video = avatar.file(avatar.manifest.image.template.video)
-    return FileResponse(video, media_type="video/mp4", headers=CACHE_DAY)
-
-
-async def _thumbnail(gateway: Gateway, request: Request) -> Response:
-    avatar = _avatar(gateway, request)
-    if avatar.manifest.thumbnail is None:
-        raise HTTPException(404, "this avatar has no thumbnail")
-    return FileResponse(avatar.file(avatar.manifest.thumbnail), media_type="image/jpeg", headers=CACHE_DAY)
-
-
-async def _frame(gateway: Gateway, request: Request) -> Response:
-    avatar, index = _avatar(gateway, request), request.path_params["index"]
-    frames = avatar.manifest.image.template.frames
-    if index >= frames:
-        raise HTTPException(404, f"the template has frames 0 to {frames - 1}")
-    jpeg = await asyncio.to_thread(template_jpeg, avatar, index, gateway.settings.jpeg_quality)
-    return Response(jpeg, media_type="image/jpeg", headers=CACHE_DAY)
+async def _http_error(_: Request, error: Exception) -> Response:
+    """Starlette's own refusals (no such path, no such method) in the shape of all others."""
+    assert isinstance(error, HTTPException)
+    fault = NotFoundError if error.status_code == 404 else InputError
+    response = answer(fault(error.detail))
+    response.status_code = error.status_code
+    response.headers.update(error.headers or {})
+    return response

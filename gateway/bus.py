@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from redis.asyncio import Redis
 
@@ -33,8 +33,8 @@ class Address:
     """What every task of a session says of it."""
 
     session: str
-    avatar: str
     quality: int
+    output: Literal["frame", "patch"] = "frame"
 
 
 @dataclass(slots=True)
@@ -61,6 +61,9 @@ class GatewayBus:
             pipe = self.redis.pipeline(transaction=False)
             for action in actions:
                 self._queue(pipe, address, action)
+            if any(isinstance(action, Append) for action in actions):
+                # At every write: a gateway that dies at once afterwards must leave nothing for ever.
+                pipe.expire(keys.audio_ring(address.session), self.settings.session_ttl_s)
             await pipe.execute()
 
     def _queue(self, pipe: Any, address: Address, action: Action) -> None:
@@ -71,8 +74,8 @@ class GatewayBus:
                 sessions.raise_epoch(pipe, address.session, new_epoch)
             case Publish():
                 task = Task(
-                    session=address.session, gateway=self.gateway_id, avatar=address.avatar,
-                    quality=address.quality, sent_ms=time.time() * 1000, **asdict(action),
+                    session=address.session, gateway=self.gateway_id, quality=address.quality,
+                    output=address.output, sent_ms=time.time() * 1000, **asdict(action),
                 )  # fmt: skip
                 payloads.add_task(pipe, keys.stage("audio"), task, b"", inline_bytes=1, ttl_s=1)
 

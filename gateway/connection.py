@@ -15,19 +15,21 @@ from starlette.websockets import WebSocket
 
 from common import sessions
 from common.avatars.package import Avatar
-from common.avatars.timeline import lookahead_samples
-from common.errors import AudioError, InputError, ProtocolError
-from common.media import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
-from common.sessions import SessionRecord
+from common.errors import InputError, ProtocolError
+from common.media import BYTES_PER_SAMPLE
 from common.tasks import stop
 from gateway import messages
 from gateway.actions import Action
 from gateway.bus import Address
-from gateway.context import Gateway, template_jpeg
+from gateway.context import Gateway
+from gateway.idle import IdlePicture, no_picture
 from gateway.intake import Intake
 from gateway.messages import Start, dump
 from gateway.metrics import SessionStats, parse_timings
-from gateway.session import SessionCore, SessionRules
+from gateway.opening import record_of, rules_of, started
+from gateway.samples import to_pcm16
+from gateway.session import SessionCore
+from gateway.template import template_jpeg
 from gateway.wire import receive, report
 
 TICK_S = 0.02
@@ -61,27 +63,21 @@ class Connection:
     _last_arrival_s: float = 0.0
 
     def __post_init__(self) -> None:
-        settings, live = self.gateway.settings, self.start.pace == "live"
-        rules = SessionRules(
-            sample_rate_hz=self.start.sample_rate,
-            in_flight_frames=settings.in_flight_frames,
-            task_frames=settings.task_frames,
-            deadline_ms=settings.frame_deadline_ms if live else settings.lossless_deadline_ms,
-            flush_after_ms=settings.flush_after_ms if live else None,
-            idle=self.start.idle,
-        )
-        self.intake = Intake(settings.intake_bytes)
-        self.core = SessionCore(self.avatar.manifest, rules, partial(template_jpeg, self.avatar, quality=self.quality))
+        self.intake = Intake(self.gateway.settings.intake_bytes)
+        rules = rules_of(self.gateway.settings, self.start)
+        self.core = SessionCore(self.avatar.manifest, rules, self._idle_picture(self.avatar))
+        self._wake()
 
     async def run(self) -> None:
         """Serve the session until it ends; its keys go with it."""
         redis, settings, bus = self.gateway.bus.redis, self.gateway.settings, self.gateway.bus
-        await sessions.create(redis, self.session, self._record(), ttl_s=settings.session_ttl_s)
+        record = record_of(self.avatar, self.start, bus.gateway_id, time.time())
+        await sessions.create(redis, self.session, record, ttl_s=settings.session_ttl_s)
         bus.attach(self.session, self._arrived)
         jobs = (self._read, self._take, self._write, self._send, self._tick, self._tell)
         tasks = [asyncio.create_task(job()) for job in jobs]
         try:
-            await self.websocket.send_text(self._started())
+            await self.websocket.send_text(started(self.session, self.avatar, self.start))
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -93,24 +89,36 @@ class Connection:
     # the tasks
 
     async def _read(self) -> None:
-        """Check what the client sends, and lay it in for `_take`; a barge-in acts at once."""
+        """Check what the client sends, and lay it in for `_take`; a barge-in and a ping act at once."""
         while True:
             message = await receive(self.websocket)
             try:
                 item = self._checked_audio(message) if isinstance(message, bytes) else self._checked_command(message)
+                await self._lay_in(item)
             except InputError as error:
                 await report(self.websocket, self.gateway.metrics, error)
-                continue
-            if isinstance(item, messages.Clear):
+
+    async def _lay_in(self, item: bytes | messages.ClientMessage) -> None:
+        match item:
+            case messages.Clear(shown=shown):
                 self.intake.clear()
-                self._do(self.core.clear())
-            else:
+                self._do(self.core.clear(shown))
+                # There is room at once, unless the client reads none of the answers.
+                await self._has_room.wait()
+            case messages.Ping():
+                await self.websocket.send_text(
+                    dump("pong", **item.model_dump(include={"id"}, exclude_none=True), server_ms=_now_ms())
+                )
+            case messages.Switch(avatar=name):
+                await self.intake.put(self._checked_avatar(name))
+            case _:
                 await self.intake.put(item)
 
     async def _take(self) -> None:
         """Feed the session, as fast as it has room."""
         step = max(1, self.start.sample_rate * SLICE_MS // 1000) * BYTES_PER_SAMPLE
         while True:
+            await self._has_room.wait()
             match await self.intake.get():
                 case bytes() as audio:
                     epoch = self.core.epoch
@@ -123,12 +131,20 @@ class Connection:
                     self.core.begin(template)
                 case messages.Flush():
                     self._do(self.core.flush(_now_ms()))
+                case Avatar() as avatar:
+                    await self._switch(avatar)
                 case messages.End():
                     self._ended = True
                     self._do(self.core.end(_now_ms()))
 
+    async def _switch(self, avatar: Avatar) -> None:
+        if self.start.idle == "server" and self.start.output == "frame":
+            await asyncio.to_thread(template_jpeg, avatar, 0, self.quality)
+        self.avatar = avatar
+        self._do(self.core.switch(avatar.manifest, self._idle_picture(avatar), _now_ms()))
+
     async def _write(self) -> None:
-        address = Address(self.session, self.avatar.name, self.quality)
+        address = Address(self.session, self.quality, self.start.output)
         while True:
             await self._has_actions.wait()
             self._has_actions.clear()
@@ -171,7 +187,7 @@ class Connection:
                 touched_s = time.monotonic()
                 await sessions.touch(
                     redis, self.session, time.time(), ttl_s=settings.session_ttl_s,
-                    next_frame=self.core.delivered, concealed=self.core.concealed,
+                    avatar=self.avatar.name, next_frame=self.core.delivered, concealed=self.core.concealed,
                 )  # fmt: skip
 
     # what they do
@@ -182,17 +198,26 @@ class Connection:
             raise ProtocolError("no audio may follow `end`")
         if len(audio) > limit:
             raise ProtocolError(f"a message of {len(audio)} bytes is too long", field="audio", limit=limit)
-        if len(audio) % BYTES_PER_SAMPLE:
-            raise AudioError(f"PCM16 has an even number of bytes, got {len(audio)}", field="audio")
-        self.gateway.metrics.audio_seconds.inc(len(audio) / BYTES_PER_SAMPLE / self.start.sample_rate)
-        return audio
+        pcm = to_pcm16(audio, self.start.format)
+        self.gateway.metrics.audio_seconds.inc(len(pcm) / BYTES_PER_SAMPLE / self.start.sample_rate)
+        return pcm
 
     def _checked_command(self, text: str) -> messages.ClientMessage:
         command = messages.parse(text)
         if isinstance(command, messages.Start):
             raise ProtocolError("the session has started already", field="type")
+        if self._ending and not isinstance(command, messages.Clear | messages.Ping):
+            raise ProtocolError("only `clear` and `ping` may follow `end`", field="type")
         self._ending |= isinstance(command, messages.End)
         return command
+
+    def _checked_avatar(self, name: str) -> Avatar:
+        """The avatar of a `switch`; the session has one media clock, so it must keep the frame rate."""
+        avatar, fps = self.gateway.avatars.get(name), self.avatar.manifest.fps
+        if avatar is not None and avatar.manifest.fps != fps:
+            message = f"avatar '{name}' has {avatar.manifest.fps} frames a second, the session {fps}"
+            raise InputError(f"{message}; open another session for it", field="avatar", limit=fps)
+        return self.gateway.use(self.session, name)
 
     def _arrived(self, epoch: int, found: dict[int, bytes], timings: str = "") -> None:
         if epoch != self.core.epoch:
@@ -226,27 +251,12 @@ class Connection:
             latency_ms = _now_ms() - ready_ms
             metrics.latency.observe(latency_ms / 1000)
             self.stats.latencies_ms.append(latency_ms)
-        metrics.concealed.inc(self.core.concealed - self._concealed_seen)
+        # A barge-in takes back frames that were concealed and not sent.
+        metrics.concealed.inc(max(0, self.core.concealed - self._concealed_seen))
         self._concealed_seen = self.core.concealed
 
-    # what they say
-
-    def _record(self) -> SessionRecord:
-        now_s = time.time()
-        return SessionRecord(
-            avatar=self.avatar.name, gateway=self.gateway.bus.gateway_id, state="open", epoch=0,
-            sample_rate=self.start.sample_rate, fps=self.avatar.manifest.fps, created_at=now_s, last_seen=now_s,
-        )  # fmt: skip
-
-    def _started(self) -> str:
-        manifest = self.avatar.manifest
-        template = manifest.image.template
-        return dump(
-            "started", session=self.session, avatar=self.avatar.name, fps=manifest.fps, width=template.width,
-            height=template.height, template_frames=template.frames, epoch=0,
-            lookahead_ms=lookahead_samples(manifest) * 1000 / SAMPLE_RATE_HZ,
-            samples_per_frame=manifest.samples_per_frame,
-        )  # fmt: skip
+    def _idle_picture(self, avatar: Avatar) -> IdlePicture:
+        return no_picture if self.start.output == "patch" else partial(template_jpeg, avatar, quality=self.quality)
 
     def _stats(self) -> str:
         waiting_ms = self.intake.waiting_bytes / BYTES_PER_SAMPLE * 1000 / self.start.sample_rate

@@ -7,10 +7,16 @@ at the limit the socket is left alone, which slows the client down without losin
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Final
 
+from common.avatars.package import Avatar
 from gateway.messages import ClientMessage, End
 
-Item = bytes | ClientMessage
+Item = bytes | ClientMessage | Avatar
+"""PCM16, a command, or the avatar to switch to."""
+
+COMMAND_BYTES: Final = 256
+"""What a command counts for, so that commands have a limit too."""
 
 
 @dataclass(slots=True)
@@ -19,17 +25,18 @@ class Intake:
 
     limit_bytes: int
     waiting_bytes: int = 0
+    _weight: int = 0
     _items: deque[Item] = field(default_factory=deque)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
     _drained: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def put(self, item: Item) -> None:
         """Add an item; waits while the limit is reached."""
-        while self.waiting_bytes >= self.limit_bytes:
+        while self._weight >= self.limit_bytes:
             self._drained.clear()
             await self._drained.wait()
         self._items.append(item)
-        self.waiting_bytes += _size(item)
+        self._count(item, 1)
         self._filled.set()
 
     async def get(self) -> Item:
@@ -38,16 +45,21 @@ class Intake:
             self._filled.clear()
             await self._filled.wait()
         item = self._items.popleft()
-        self.waiting_bytes -= _size(item)
+        self._count(item, -1)
         self._drained.set()
         return item
 
     def clear(self) -> None:
-        """Drop what waits; an `end` among it still holds."""
-        self._items = deque(item for item in self._items if isinstance(item, End))
-        self.waiting_bytes = 0
+        """Drop what waits; an `end` or a change of avatar among it still holds."""
+        kept = [item for item in self._items if isinstance(item, End | Avatar)]
+        self._items.clear()
+        self.waiting_bytes = self._weight = 0
+        for item in kept:
+            self._items.append(item)
+            self._count(item, 1)
         self._drained.set()
 
-
-def _size(item: Item) -> int:
-    return len(item) if isinstance(item, bytes) else 0
+    def _count(self, item: Item, sign: int) -> None:
+        audio_bytes = len(item) if isinstance(item, bytes) else 0
+        self.waiting_bytes += sign * audio_bytes
+        self._weight += sign * (audio_bytes or COMMAND_BYTES)

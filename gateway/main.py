@@ -1,5 +1,6 @@
 """The gateway process."""
 
+import logging
 import os
 import socket
 import uuid
@@ -15,6 +16,9 @@ from common.settings import Settings
 from gateway.app import build
 from gateway.bus import GatewayBus
 from gateway.context import Gateway
+from gateway.doors.doors import check as check_doors
+
+log = logging.getLogger(__name__)
 
 OVERSIZE_FACTOR = 4
 """Messages up to so many times the limit get a typed error; beyond that the socket is closed with 1009."""
@@ -28,8 +32,11 @@ def run(settings: Settings) -> None:
     BusError
         Redis cannot be reached at start, or is too old.
     SettingsError
-        The port is taken.
+        The port is taken; the address is reachable from elsewhere and there are no keys.
     """
+    check_doors(settings)
+    if settings.open_to_all:
+        log.warning("OPEN TO ALL: everybody who reaches %s:%d may open sessions", settings.host, settings.port)
     check_port(settings.host, settings.port)
     uvloop.run(_run(settings))
 
@@ -64,6 +71,8 @@ def configure(settings: Settings, app: Starlette) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         log_config=None,
+        # Below info the server logs whole handshakes and messages, and with them keys and tokens.
+        log_level="info" if settings.log_level == "debug" else settings.log_level,
         access_log=False,
         ws="websockets-sansio",
         ws_max_size=settings.message_max_bytes * OVERSIZE_FACTOR,

@@ -1,4 +1,4 @@
-"""The JSON messages of `lipstream.v1`; `docs/protocol.md` describes them for people."""
+"""What clients say in `lipstream.v1`, as JSON; `replies.py` has what they are told, `docs/protocol.md` tells both."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -7,10 +7,19 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from common.contracts import NAME_PATTERN
 from common.errors import ProtocolError
+from gateway.replies import REPLIES
 
 SUBPROTOCOL = "lipstream.v1"
 SAMPLE_RATE_MIN_HZ = 8_000
 SAMPLE_RATE_MAX_HZ = 48_000
+TOKEN_MAX_CHARS = 4_096
+MESSAGE_MAX_CHARS = 200
+"""Errors quote what was sent, but not all of it."""
+FRAME_MAX = 2**32 - 1
+"""Frame numbers are u32 in the header."""
+
+AudioFormat = Literal["s16le", "f32le"]
+OutputMode = Literal["frame", "patch"]
 
 
 class _ClientMessage(BaseModel):
@@ -18,25 +27,29 @@ class _ClientMessage(BaseModel):
 
 
 class Start(_ClientMessage):
-    """Opens the session."""
+    """Opens the session; exactly once, before any audio."""
 
     type: Literal["start"]
+    v: int = Field(1, ge=1, le=1, description="version of the protocol")
     avatar: str = Field("demo", pattern=NAME_PATTERN)
-    sample_rate: int = Field(24_000, ge=SAMPLE_RATE_MIN_HZ, le=SAMPLE_RATE_MAX_HZ)
-    pace: Literal["live", "lossless"] = "live"
-    idle: Literal["client", "server"] = "client"
-    quality: Literal[60, 75, 85, 95] | None = None
+    sample_rate: int = Field(24_000, ge=SAMPLE_RATE_MIN_HZ, le=SAMPLE_RATE_MAX_HZ, description="of the audio, Hz")
+    format: AudioFormat = Field("s16le", description="of the audio: 16 bit integers, or 32 bit floats in [-1, 1]")
+    pace: Literal["live", "lossless"] = Field("live", description="conceal frames that are late, or wait for each")
+    idle: Literal["client", "server"] = Field("client", description="who shows the template between utterances")
+    output: OutputMode = Field("frame", description="whole pictures, or only the painted rectangle")
+    quality: Literal[60, 75, 85, 95] | None = Field(None, description="of the JPEGs; null: the server's choice")
+    token: str | None = Field(None, max_length=TOKEN_MAX_CHARS, description="API key or signed session token")
 
 
 class Begin(_ClientMessage):
-    """Sets the template index of the next segment's first frame."""
+    """Between segments: the template index that the next segment's first frame shall have."""
 
     type: Literal["begin"]
     template: int = Field(ge=0, le=2**31)
 
 
 class Flush(_ClientMessage):
-    """Ends the segment."""
+    """Ends the segment: its last frames come out without waiting for more audio."""
 
     type: Literal["flush"]
 
@@ -45,6 +58,23 @@ class Clear(_ClientMessage):
     """Barge-in: voids everything not yet shown."""
 
     type: Literal["clear"]
+    shown: int | None = Field(
+        None, ge=0, le=FRAME_MAX, description="the last speech frame really shown; null: the last one sent"
+    )
+
+
+class Switch(_ClientMessage):
+    """From the next audio on another avatar, of the same frame rate; the open segment is flushed."""
+
+    type: Literal["switch"]
+    avatar: str = Field(pattern=NAME_PATTERN)
+
+
+class Ping(_ClientMessage):
+    """Asks for a `pong` with the same `id`."""
+
+    type: Literal["ping"]
+    id: Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[str, Field(max_length=64)] | None = None
 
 
 class End(_ClientMessage):
@@ -53,8 +83,8 @@ class End(_ClientMessage):
     type: Literal["end"]
 
 
-ClientMessage = Start | Begin | Flush | Clear | End
-_ADAPTER: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, Field(discriminator="type")])
+ClientMessage = Start | Begin | Flush | Clear | Switch | Ping | End
+ADAPTER: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, Field(discriminator="type")])
 
 
 def parse(text: str) -> ClientMessage:
@@ -66,13 +96,17 @@ def parse(text: str) -> ClientMessage:
         Not JSON, an unknown type, or a field that is missing, unknown or out of range; field and limit are named.
     """
     try:
-        return _ADAPTER.validate_python(_loads(text))
+        return ADAPTER.validate_python(_loads(text))
     except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(str(part) for part in fault["loc"][1:]) or "type"
+        faults = error.errors(include_url=False, include_input=False)
+        # Where several types are allowed, that of the wrong type says less than that beyond its limit.
+        fault = next((each for each in faults if not each["type"].endswith("_type")), faults[0])
+        # Messages are flat: what follows the field's name only tells which of its types was tried.
+        field = str((*fault["loc"][1:], "type")[0])[:64]
         context = fault.get("ctx", {})
-        limit = context.get("le", context.get("ge", context.get("expected", context.get("pattern"))))
-        raise ProtocolError(f"{field}: {fault['msg']}", field=field, limit=limit) from error
+        limits = (context.get(name) for name in ("le", "ge", "max_length", "expected", "expected_tags", "pattern"))
+        limit = next((limit for limit in limits if limit is not None), None)
+        raise ProtocolError(f"{field}: {fault['msg'][:MESSAGE_MAX_CHARS]}", field=field, limit=limit) from error
 
 
 def _loads(text: str) -> dict[str, Any]:
@@ -86,5 +120,6 @@ def _loads(text: str) -> dict[str, Any]:
 
 
 def dump(kind: str, **fields: Any) -> str:
-    """A server's JSON message."""
-    return json.dumps({"type": kind, **fields}, separators=(",", ":"))
+    """A server's JSON message: the fields that are given, checked against its model in `replies.py`."""
+    reply = REPLIES[kind].model_validate({"type": kind, **fields})
+    return reply.model_dump_json(exclude_unset=True)

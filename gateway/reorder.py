@@ -68,6 +68,10 @@ class Reorder:
         self._deadlines_ms.clear()
         self.epoch, self.next_frame = epoch, next_frame
 
+    def forget(self) -> None:
+        """Another avatar follows: no late frame of it is concealed with what came before."""
+        self._previous = None
+
     def _repeat(self, frame: int) -> bytes | None:
         if self._previous is None:
             return None

@@ -6,6 +6,7 @@ from common.avatars.manifest import Manifest
 from common.avatars.timeline import samples_needed
 from common.media import BYTES_PER_SAMPLE, frames_covering
 from common.resample import StreamResampler
+from gateway.actions import Append
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Segment:
         """Samples that have left for the audio ring."""
         return self.samples - len(self._tail) // BYTES_PER_SAMPLE
 
-    def push(self, pcm: bytes) -> list[bytes]:
+    def push(self, pcm: bytes) -> list[Append]:
         """Take a chunk at the session's rate; whole frames of 16 kHz PCM come out as they fill."""
         self._take(self.resampler.push(pcm))
         whole = len(self._tail) // self.frame_bytes
@@ -45,7 +46,7 @@ class Segment:
         self._advance()
         return pieces
 
-    def close(self) -> list[bytes]:
+    def close(self) -> list[Append]:
         """The end of the utterance: the last, perhaps partial frame comes out, and every frame is ready."""
         self._take(self.resampler.finish())
         self.closed = True
@@ -56,9 +57,9 @@ class Segment:
         self._tail += pcm
         self.samples += len(pcm) // BYTES_PER_SAMPLE
 
-    def _cut(self, count: int) -> list[bytes]:
-        size = self.frame_bytes
-        pieces = [bytes(self._tail[k * size : (k + 1) * size]) for k in range(count)]
+    def _cut(self, count: int) -> list[Append]:
+        size, first = self.frame_bytes, self.base + self.in_ring // self.manifest.samples_per_frame
+        pieces = [Append(first + k, bytes(self._tail[k * size : (k + 1) * size])) for k in range(count)]
         del self._tail[: count * size]
         return pieces
 

@@ -4,22 +4,21 @@ No socket, no Redis, no clock: every method is told the time. `connection.py` ca
 """
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from common.avatars.manifest import Manifest
-from common.avatars.timeline import OPEN, lookahead_samples
-from common.frames import Flag, FrameHeader, with_flags
+from common.avatars.timeline import OPEN
+from common.frames import Flag, flags_of, with_flags
 from common.media import SAMPLE_RATE_HZ
 from common.resample import StreamResampler
-from gateway.actions import Action, Append, Outgoing, Publish, RaiseEpoch
+from gateway.actions import Action, Outgoing, Publish, RaiseEpoch
+from gateway.idle import IdlePicture, idle_frame, lead_frames
 from gateway.messages import dump
 from gateway.reorder import Reorder
+from gateway.replies import scene_of
 from gateway.segmenter import Segment
-
-IDLE_LEAD_MS = 80.0
-"""What the pipeline adds to the look-ahead, roughly: idle frames are shown for so long after speech has begun."""
+from gateway.speech import Speech
 
 SINGLE_FRAMES = 4
 """So many frames may be under way before the next ones are gathered. With 1, a frame that takes longer than a frame's
@@ -44,11 +43,12 @@ class SessionCore:
 
     manifest: Manifest
     rules: SessionRules
-    idle_picture: Callable[[int], bytes]
+    idle_picture: IdlePicture
     outbox: deque[Outgoing] = field(default_factory=deque)
     epoch: int = 0
     delivered: int = 0
     _reorder: Reorder = field(init=False)
+    _speech: Speech = field(init=False)
     _segments: deque[Segment] = field(default_factory=deque)
     _segment_count: int = 0
     _base: int = 0
@@ -57,17 +57,20 @@ class SessionCore:
     _ready_ms: dict[int, float] = field(default_factory=dict)
     _audio_until_ms: float = 0.0
     _idle_due_ms: float = 0.0
-    _concealed_before: int = 0
+    _switch: tuple[Manifest, IdlePicture] | None = None
 
     def __post_init__(self) -> None:
         self._reorder = Reorder(1_000_000 // self.manifest.fps)
+        self._speech = Speech(self.manifest.fps)
 
     # what the connection asks
 
     @property
     def has_room(self) -> bool:
-        """Whether more audio may be read; while not, the client's socket is left alone."""
-        return self.in_flight < self.rules.in_flight_frames
+        """Whether more may be fed in; while not, the client's socket is left alone."""
+        limit = self.rules.in_flight_frames
+        waiting = max(self.in_flight, len(self._segments), len(self.outbox) // 2)
+        return waiting < limit and self._switch is None
 
     @property
     def in_flight(self) -> int:
@@ -111,43 +114,59 @@ class SessionCore:
         if not pcm:
             return []
         segment = self._open_segment(now_ms)
-        first = self._appended(segment)
-        appends = _appends(first, segment.push(pcm))
+        appends = segment.push(pcm)
         chunk_ms = len(pcm) / 2 * 1000 / self.rules.sample_rate_hz
         self._audio_until_ms = max(now_ms, self._audio_until_ms) + chunk_ms
-        return appends + self._publish(now_ms)
+        return [*appends, *self._publish(now_ms)]
 
     def flush(self, now_ms: float) -> list[Action]:
         """End the segment; without one, a segment of no samples begins and ends."""
         segment = self._open_segment(now_ms)
-        first = self._appended(segment)
-        appends = _appends(first, segment.close())
+        appends = segment.close()
         self._base = segment.base + segment.frames
         self._position = segment.template + segment.frames
-        actions = appends + self._publish(now_ms)
-        self._settle()
+        self._speech.close(self._base)
+        actions = [*appends, *self._publish(now_ms)]
+        self._settle(self._reorder.next_frame)
         return actions
 
     def end(self, now_ms: float) -> list[Action]:
         """No more audio will come: close what is open."""
         return self.flush(now_ms) if self._is_open else []
 
-    def clear(self) -> list[Action]:
-        """Barge-in: everything that has not been sent is void."""
+    def switch(self, manifest: Manifest, idle_picture: IdlePicture, now_ms: float) -> list[Action]:
+        """Another avatar of the same frame rate, once every frame of this one has left; until then there is no room."""
+        self._switch = manifest, idle_picture
+        actions = self.end(now_ms)
+        self._change_scene()
+        return actions
+
+    def clear(self, shown: int | None = None) -> list[Action]:
+        """Barge-in: everything that has not been sent is void.
+
+        Parameters
+        ----------
+        shown : the last speech frame that the client has shown; None: the last one sent.
+        """
+        voided = self._speech.take_back(self.outbox, self._reorder.next_frame)
+        unsent = voided.first_frame
+        cut = self._speech.cut(shown, unsent)
+        if resumed := self._speech.resumes_at(self.manifest, cut):
+            utterance, frames = resumed
+            if frames or utterance.stop is not None or self.rules.idle == "client":
+                self._position = utterance.template + frames
         if self._segments:
-            first, last = self._segments[0], self._segments[-1]
-            shown = self._reorder.next_frame - first.base
-            if shown > 0 or first.closed or self.rules.idle == "client":
-                self._position = first.template + shown
             # Numbers that any task of the old epoch may carry are never used again.
-            self._base = last.base + last.frames
+            self._base = self._segments[-1].base + self._segments[-1].frames
         self.epoch += 1
+        self.delivered -= voided.frames
+        self._reorder.concealed -= voided.concealed
         self._segments.clear()
         self._ready_ms.clear()
         self._reorder.clear(self.epoch, self._base)
-        self._concealed_before = self.concealed
-        self.outbox = deque(item for item in self.outbox if isinstance(item.message, str))
-        self._send("cleared", epoch=self.epoch, next_frame=self._base)
+        ended, cleared = self._speech.clear(cut, unsent, self.epoch, self._base)
+        self.outbox = deque([*voided.before, *map(Outgoing, ended), *voided.behind, Outgoing(cleared)])
+        self._change_scene()
         return [RaiseEpoch(self.epoch)]
 
     # what the pipeline and the clock do
@@ -179,10 +198,6 @@ class SessionCore:
     def _is_open(self) -> bool:
         return bool(self._segments) and not self._segments[-1].closed
 
-    def _appended(self, segment: Segment) -> int:
-        """The session's number of the next frame for the audio ring."""
-        return segment.base + segment.in_ring // self.manifest.samples_per_frame
-
     def _open_segment(self, now_ms: float) -> Segment:
         if self._is_open:
             return self._segments[-1]
@@ -190,14 +205,13 @@ class SessionCore:
         if self._begin is not None:
             template, self._begin = self._begin, None
         elif self.rules.idle == "server":
-            template += self._idle_lead()
+            template += lead_frames(self.manifest)
         resampler = StreamResampler(self.rules.sample_rate_hz)
         segment = Segment(self._segment_count, self._base, template, self.manifest, resampler)
         self._segment_count += 1
         self._segments.append(segment)
         self._audio_until_ms = now_ms
-        index = self.manifest.template_index(template)
-        self._send("segment", segment=segment.number, epoch=self.epoch, first_frame=segment.base, template=index)
+        self._send(self._speech.announce(segment))
         return segment
 
     def _publish(self, now_ms: float) -> list[Action]:
@@ -223,6 +237,7 @@ class SessionCore:
         deadline_ms = now_ms + self.rules.deadline_ms
         self._reorder.expect(first, count, deadline_ms)
         task = Publish(
+            avatar=self.manifest.name,
             epoch=self.epoch,
             base=segment.base,
             first=first,
@@ -237,30 +252,35 @@ class SessionCore:
 
     def _deliver(self, now_ms: float) -> None:
         for frame, message in self._reorder.pop(now_ms):
-            ready_ms = self._ready_ms.pop(frame, now_ms)
-            if self._is_last(frame):
+            self._settle(frame)
+            if first := self._speech.leave(frame, concealed=Flag.CONCEALED in flags_of(message)):
+                self.outbox.append(Outgoing(first, frame=frame))
+            if self._speech.is_last(frame):
                 message = with_flags(message, Flag.LAST)
-            self.outbox.append(Outgoing(message, ready_ms))
+            self.outbox.append(Outgoing(message, self._ready_ms.pop(frame, now_ms), frame))
             self.delivered += 1
             self._idle_due_ms = now_ms + 1000 / self.manifest.fps
-        self._settle()
+        self._settle(self._reorder.next_frame)
 
-    def _is_last(self, frame: int) -> bool:
-        return any(s.closed and frame == s.base + s.frames - 1 for s in self._segments)
-
-    def _settle(self) -> None:
-        """Report the segments whose last frame has left."""
+    def _settle(self, next_frame: int) -> None:
+        """Report the segments that end before `next_frame`."""
         while self._segments and self._segments[0].closed:
             segment = self._segments[0]
-            if self._reorder.next_frame < segment.base + segment.frames:
+            stop = segment.base + segment.frames
+            if next_frame < stop:
                 return
             self._segments.popleft()
-            concealed = self.concealed - self._concealed_before
-            self._concealed_before = self.concealed
-            self._send(
-                "segment_end", segment=segment.number, epoch=self.epoch, first_frame=segment.base,
-                frames=segment.frames, concealed=concealed,
-            )  # fmt: skip
+            self.outbox.append(Outgoing(self._speech.end(segment.number), frame=stop - 1))
+        self._change_scene()
+
+    def _change_scene(self) -> None:
+        """Let an awaited avatar in when nothing of the old one is left to come."""
+        if self._switch is None or self._segments:
+            return
+        (self.manifest, self.idle_picture), self._switch = self._switch, None
+        self._position, self._begin = 0, None
+        self._reorder.forget()
+        self._send(dump("switched", first_frame=self._base, **scene_of(self.manifest)))
 
     def _idle(self, now_ms: float) -> None:
         """Show the template while no speech frame does, up to where the segment that is about to begin takes over."""
@@ -268,31 +288,11 @@ class SessionCore:
         speaking = coming is not None and (self._reorder.next_frame > coming.base or self._position >= coming.template)
         if speaking or self.outbox or now_ms < self._idle_due_ms:
             return
-        template = self.manifest.template_index(self._position)
-        size = self.manifest.image.template
         frame = self._reorder.next_frame
-        header = FrameHeader(
-            epoch=self.epoch,
-            frame=frame,
-            pts_us=frame * 1_000_000 // self.manifest.fps,
-            template=template,
-            bounds=(0, 0, size.width, size.height),
-            flags=Flag.IDLE,
-        )
-        self.outbox.append(Outgoing(header.pack(self.idle_picture(template))))
+        self.outbox.append(Outgoing(idle_frame(self.manifest, self.idle_picture, self._position, self.epoch, frame)))
         self._position += 1
-        frame_ms = 1000 / self.manifest.fps
         # On the clock, but without a burst after a stall.
-        self._idle_due_ms = max(self._idle_due_ms + frame_ms, now_ms)
+        self._idle_due_ms = max(self._idle_due_ms + 1000 / self.manifest.fps, now_ms)
 
-    def _idle_lead(self) -> int:
-        wait_ms = lookahead_samples(self.manifest) * 1000 / SAMPLE_RATE_HZ + IDLE_LEAD_MS
-        return round(wait_ms * self.manifest.fps / 1000)
-
-    def _send(self, kind: str, **fields: int) -> None:
-        self.outbox.append(Outgoing(dump(kind, **fields)))
-
-
-def _appends(first: int, pieces: list[bytes]) -> list[Action]:
-    """The pieces for the audio ring, numbered from `first`."""
-    return [Append(first + k, piece) for k, piece in enumerate(pieces)]
+    def _send(self, *messages: str) -> None:
+        self.outbox.extend(Outgoing(message) for message in messages)

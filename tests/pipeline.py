@@ -29,6 +29,10 @@ BUILDERS = {
 }
 
 
+NO_EXPIRY = -1
+"""What TTL says of a key that stays."""
+
+
 class Pipeline(NamedTuple):
     """A running pipeline."""
 
@@ -53,6 +57,15 @@ async def until(happened: Callable[[], object], timeout_s: float = 10) -> None:
             return
         await asyncio.sleep(0.01)
     raise TimeoutError
+
+
+async def what_stays(redis: Redis) -> list[str]:
+    """Of sessions that have ended: their records, and keys without an expiry.
+
+    A worker that was writing as its session ended may leave a ring, which goes by itself.
+    """
+    found = [key.decode() async for key in redis.scan_iter("session:*")]
+    return [key for key in found if key.endswith("}") or await redis.ttl(key) == NO_EXPIRY]
 
 
 @contextlib.asynccontextmanager

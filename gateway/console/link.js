@@ -1,57 +1,18 @@
 import { connect } from "./lipstream.js";
 
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 8000;
-
 /**
- * Keeps one session open: connects again when it drops, after waits that double.
+ * Keeps the one session that the page wants: another one when the wish changes.
  * @param {string} url
- * @param {object} handlers
- * @param {(frame: import("./lipstream.js").Frame) => void} handlers.onFrame
- * @param {(event: {type: string}) => void} handlers.onEvent
- * @param {(started: import("./lipstream.js").Started) => void} handlers.onUp
- * @param {(error: Error | null, waitMs: number) => void} handlers.onDown null: an open session was lost
+ * @param {object} on
+ * @param {(frame: import("./lipstream/wire.js").Frame) => void} on.onFrame
+ * @param {(event: {type: string}) => void} on.onEvent
+ * @param {(error: Error) => void} on.onRefused the server wants no session like this; none will be tried again
  */
-export function createLink(url, { onFrame, onEvent, onUp, onDown }) {
-  let options = null;
+export function createLink(url, { onFrame, onEvent, onRefused }) {
+  let wish = null;
   let session = null;
-  let timer = 0;
-  let waitMs = FIRST_WAIT_MS;
-
-  function open() {
-    let isUp = false;
-    const current = connect(url, {
-      ...options,
-      onFrame: (frame) => current === session && onFrame(frame),
-      onEvent: (event) => current === session && onEvent(event),
-      onClose: () => current === session && lost(isUp),
-    });
-    session = current;
-    current.started.then(
-      (started) => {
-        if (current !== session) return;
-        isUp = true;
-        waitMs = FIRST_WAIT_MS;
-        onUp(started);
-      },
-      (error) => {
-        if (current !== session) return;
-        // A refused `start` leaves the socket open; it is closed, and tried again later like any other failure.
-        onDown(error, waitMs);
-        current.close();
-      },
-    );
-  }
-
-  function lost(wasUp) {
-    if (wasUp) onDown(null, waitMs);
-    session = null;
-    timer = setTimeout(open, waitMs);
-    waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
-  }
 
   function close() {
-    clearTimeout(timer);
     const last = session;
     session = null;
     last?.close();
@@ -62,13 +23,30 @@ export function createLink(url, { onFrame, onEvent, onUp, onDown }) {
     get session() {
       return session;
     },
-    /** Opens a session with these options, in place of one with others. @returns {boolean} whether it had to */
+
+    /**
+     * Opens a session like this, in place of one with other options.
+     * @param {import("./lipstream.js").Options} wanted
+     * @returns {boolean} whether it had to
+     */
     use(wanted) {
-      if (session && options.avatar === wanted.avatar && options.pace === wanted.pace) return false;
+      const next = JSON.stringify(wanted);
+      if (session && next === wish) return false;
       close();
-      options = wanted;
-      open();
+      wish = next;
+      const mine = connect(url, {
+        ...wanted,
+        onFrame: (frame) => mine === session && onFrame(frame),
+        onEvent: (event) => mine === session && onEvent(event),
+        onClose: ({ error }) => mine === session && error && onRefused(error),
+      });
+      session = mine;
       return true;
+    },
+
+    /** What the session has become by a switch, so that the same wish does not open another one. */
+    amend(wanted) {
+      wish = JSON.stringify(wanted);
     },
     close,
   };

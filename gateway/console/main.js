@@ -1,192 +1,200 @@
-/** The console: brings the parts together, and says in words what goes on. */
+/** The console: brings the parts together. */
 
-import { createIdle } from "./idle.js";
+import { get, getJson, invite, readConfig, socketUrl, token } from "./api.js";
+import { conversationSource } from "./conversation/source.js";
+import { createTranscript } from "./conversation/transcript.js";
 import { createLink } from "./link.js";
-import { explain, explainMissing } from "./messages.js";
-import { createMeter } from "./meter.js";
-import { CHUNK_S, RATE_HZ } from "./sources.js";
+import { createAvatarPicker } from "./page/avatars.js";
+import { listenForDrops, listenForKeys } from "./page/keys.js";
+import { createLog, describe } from "./page/log.js";
+import { createMeter } from "./page/meter.js";
+import { createMicrophonePanel } from "./page/microphone.js";
+import { createReadout } from "./page/readout.js";
+import { createStatus } from "./page/status.js";
+import { startTheme } from "./page/theme.js";
+import { createTranscriptView } from "./page/transcript.js";
+import * as ui from "./page/ui.js";
+import { createIdle } from "./picture/idle.js";
+import { createScreen } from "./picture/screen.js";
+import { chooseDecoder } from "./picture/templates.js";
+import { liveSource } from "./sound/live.js";
+import { CHUNK_S, RATE_HZ } from "./sound/pcm.js";
+import { recordingSource } from "./sound/recording.js";
 import { createTurns } from "./turn.js";
-import * as ui from "./ui.js";
 
-const HINTS = {
-  sample: "A short recording. Press Play, and watch the mouth follow.",
-  file: "Choose a recording, or drop one anywhere on this page.",
-  microphone: "Press Play and speak. The face says what you say; you will not hear yourself.",
-};
 const NUMBERS_EVERY_MS = 250;
-/** Frames that have not come by then are worth a question to the server. */
-const SLOW_START_MS = 4000;
+const LEVEL_EVERY_MS = 60;
 
+const $ = (id) => document.getElementById(id);
 const meter = createMeter(CHUNK_S);
+const note = createLog($("log"));
+const readout = createReadout();
+const transcript = createTranscript(createTranscriptView($("transcript")));
+const screen = createScreen(ui.canvas);
 window.lipstream = { stats: meter.stats };
 
 let avatars = [];
-let avatar = null;
-let source = "sample";
-let file = null;
-let isUp = false;
+let config = {};
+let wish = { avatar: null, source: "sample", file: null, output: "frame" };
+let loading = null;
 
 const idle = createIdle(ui.video, (picture) => {
-  ui.screen.drawImage(picture, 0, 0, ui.screen.canvas.width, ui.screen.canvas.height);
+  screen.fill(picture);
   ui.showStage();
 });
-
-const link = createLink(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`, {
-  onFrame: (frame) => turns.frame(frame),
-  onEvent: receive,
-  onUp(started) {
-    isUp = true;
-    meter.started(started);
-    ui.setLink("up", "Connected");
-    if (turns.phase === "over") rest();
-  },
-  onDown(error, waitMs) {
-    isUp = false;
-    const what = turns.phase === "over" ? "The connection was lost" : "The connection was lost in mid-sentence";
-    turns.cancel();
-    ui.setLink("down", `Trying again in ${Math.max(1, Math.round(waitMs / 1000))} s`);
-    ui.setState(error ? "error" : "connecting");
-    if (error) tell(error);
-    else ui.say(`${what}. It comes back by itself.`, "trouble");
-    refreshButtons();
-  },
-});
-
+const link = createLink(socketUrl, { onFrame: (frame) => turns.frame(frame), onEvent: receive, onRefused: (error) => status.refused(error) });
 const turns = createTurns({
   link,
   idle,
   meter,
-  screen: ui.screen,
+  screen,
+  onLook: look,
   onPhase(phase) {
-    const isLive = source === "microphone";
-    if (phase === "opening") {
-      ui.setState("connecting");
-      ui.say(isLive ? "Opening the microphone…" : "Reading the recording…");
-    } else if (phase === "waiting") {
-      ui.say("Waiting for the first frames…");
-      setTimeout(askWhy, SLOW_START_MS);
-    } else if (phase === "heard") {
-      ui.setState("speaking");
-      ui.say(isLive ? "Listening. Press Stop when you are done." : "Press Interrupt, and the mouth closes at once.");
-    } else if (phase === "closing") {
-      ui.say("Saying the last words…");
-    } else if (phase === "interrupted") {
-      ui.say("Interrupted. The microphone is still open.");
-    } else {
-      rest();
-    }
-    refreshButtons();
+    if (phase === "over") microphone.level(0);
+    status.phase(phase);
   },
-  onTrouble(error) {
-    ui.setState("error");
-    tell(error);
-  },
+  onTrouble: (error) => status.tell(error),
+});
+const status = createStatus({ meter, turns, wish: () => wish });
+const picker = createAvatarPicker($("avatars"), chooseAvatar);
+const microphone = createMicrophonePanel({
+  onDevice: () => turns.phase !== "over" && restart(),
+  onMute: (muted) => turns.handle?.setMuted?.(muted),
 });
 
+const sources = {
+  sample: () => recordingSource(async () => (await get("/sample")).arrayBuffer()),
+  file: () => recordingSource(() => wish.file.arrayBuffer()),
+  microphone: () => liveSource(microphone.deviceId),
+  conversation: () => conversationSource({ deviceId: microphone.deviceId, invite: () => invite(config), transcript }),
+};
+
 function receive(event) {
-  if (event.type === "segment") turns.segment(event);
-  if (event.type === "segment_end") turns.segmentEnd(event);
+  const line = describe(event);
+  if (line) note(line, event.type === "error" ? "trouble" : "note");
+  if (event.type === "started") meter.started(event);
   if (event.type === "stats") meter.server(event);
-  // An error before the session has started is told by `onDown`.
-  if (event.type === "error" && isUp) tell(event);
+  if (event.type === "stats") readout.server(event, meter.stats.latencyMs);
+  turns.event(event);
+  status.session(event);
+  if (event.type === "error" && event.field === "avatar") settle();
 }
 
-function tell(error) {
-  meter.error(error);
-  ui.say(error.code ? explain(error) : error.message, "trouble");
+async function play() {
+  if (turns.phase !== "over") return turns.stop();
+  if (wish.source === "file" && !wish.file) return ui.askForFile();
+  transcript.clear();
+  await turns.play(sources[wish.source]());
+  // Only now, with the permission, have microphones names.
+  if (turns.handle?.setMuted) microphone.list();
+  turns.handle?.setMuted?.(microphone.isMuted);
 }
 
-function rest() {
-  ui.setState(isUp ? "idle" : "connecting");
-  ui.say(source === "file" && file ? `Ready to say “${file.name}”.` : HINTS[source]);
-  refreshButtons();
-}
-
-function refreshButtons() {
-  ui.setButtons({
-    canPlay: isUp,
-    isPlaying: turns.phase !== "over",
-    canInterrupt: ["heard", "closing"].includes(turns.phase),
-  });
-}
-
-function reconnect() {
-  const pace = source === "microphone" ? "live" : "lossless";
-  if (!link.use({ avatar: avatar.name, sampleRate: RATE_HZ, pace })) return;
-  isUp = false;
-  ui.setLink("waiting", "Connecting");
-}
-
-async function readSample() {
-  const answer = await fetch("/sample");
-  if (!answer.ok) throw new Error(`The sample could not be loaded: the server said ${answer.status}.`);
-  return answer.arrayBuffer();
-}
-
-function play() {
-  if (source === "file" && !file) ui.askForFile();
-  else turns.play({ sample: readSample, file: () => file.arrayBuffer(), microphone: null }[source]);
-}
-
-async function askWhy() {
-  if (turns.phase !== "waiting") return;
-  const answer = await fetch("/readyz").catch(() => null);
-  const { ready, missing } = (await answer?.json().catch(() => null)) ?? {};
-  if (turns.phase !== "waiting") return;
-  ui.say(ready === false ? explainMissing(missing) : "The first frames take unusually long…", "trouble");
-}
-
-function chooseSource(name) {
+function restart() {
   turns.cancel();
-  source = name;
-  ui.setSource(source, file?.name);
-  reconnect();
-  rest();
+  play();
 }
 
-function chooseFile(chosen) {
-  file = chosen;
+// what is wished for
+
+const sessionOptions = () => ({
+  avatar: wish.avatar.name,
+  sampleRate: RATE_HZ,
+  output: wish.output,
+  token,
+  ...(wish.source === "microphone" ? { pace: "live", resendS: 1 } : { pace: "lossless" }),
+});
+
+function connectAsWished() {
+  if (link.use(sessionOptions())) status.connecting();
+}
+
+function chooseSource(source) {
+  turns.cancel();
+  wish = { ...wish, source };
+  ui.setSource(source, wish.file?.name);
+  microphone.visible(["microphone", "conversation"].includes(source));
+  connectAsWished();
+  status.rest();
+}
+
+function chooseFile(file) {
+  wish = { ...wish, file };
   chooseSource("file");
-  if (link.session) play();
+  play();
 }
 
 function chooseAvatar(name) {
-  avatar = avatars.find((one) => one.name === name);
-  turns.use(avatar);
-  ui.setSize(avatar);
+  const before = wish.avatar;
+  wish = { ...wish, avatar: avatars.find((one) => one.name === name) };
+  picker.choose(name);
+  if (!before || !link.session?.isUp || wish.output === "patch" || before.fps !== wish.avatar.fps) return settle();
+  turns.look(wish.avatar);
+  link.amend(sessionOptions());
+}
+
+function look(avatar) {
+  screen.fit(avatar);
   idle.load(avatar);
-  reconnect();
-  rest();
+  ui.setName(avatar);
+}
+
+function chooseOutput(output) {
+  wish = { ...wish, output };
+  settle();
+}
+
+/** Opens a session for another avatar or another output; a template that is needed is loaded before. */
+async function settle() {
+  loading?.abort();
+  const mine = (loading = new AbortController());
+  turns.cancel();
+  status.loading(true);
+  try {
+    const decode = await chooseDecoder(wish, { get, onProgress: ui.setLoading, signal: mine.signal });
+    turns.use(wish.avatar, decode);
+  } catch (error) {
+    if (mine.signal.aborted) return;
+    note(error.message, "trouble");
+    ui.setOutput("frame");
+    return chooseOutput("frame");
+  }
+  if (mine !== loading) return;
+  status.loading(false);
+  ui.setLoading(null);
+  look(wish.avatar);
+  connectAsWished();
+  status.rest();
 }
 
 async function open() {
-  try {
-    avatars = await (await fetch("/api/avatars")).json();
-  } catch {
-    ui.setState("error");
-    ui.setLink("down", "Offline");
-    return ui.say("The server cannot be reached. Is Lipstream running? Reload the page once it is.", "trouble");
-  }
+  [avatars, config] = await Promise.all([getJson("/api/avatars"), readConfig()]);
   if (avatars.length === 0) return ui.say("This server has no avatar. Import one, then reload the page.", "trouble");
-  ui.setAvatars(avatars, avatars[0].name);
+  picker.show(avatars, avatars[0].name);
   chooseAvatar(avatars[0].name);
 }
 
-ui.listen({
-  onPlay: () => (turns.phase === "over" ? play() : turns.stop()),
-  onInterrupt: turns.interrupt,
-  onSource: chooseSource,
-  onFile: chooseFile,
-  onAvatar: chooseAvatar,
+startTheme($("theme"));
+ui.listen({ onPlay: play, onInterrupt: turns.interrupt, onSource: chooseSource, onFile: chooseFile, onOutput: chooseOutput });
+listenForDrops(chooseFile);
+listenForKeys({
+  " ": () => $("play").disabled || play(),
+  Escape: turns.interrupt,
+  m: microphone.toggle,
+  "?": ui.toggleHelp,
 });
 setInterval(() => {
   meter.refresh();
-  ui.showNumbers(meter.stats, turns.phase === "heard" || turns.phase === "closing");
+  readout.show(meter.stats, turns.phase === "heard" || turns.phase === "closing");
   ui.setProgress(turns.progress);
 }, NUMBERS_EVERY_MS);
+setInterval(() => microphone.level(turns.handle?.level?.() ?? 0), LEVEL_EVERY_MS);
 addEventListener("pagehide", () => {
   turns.close();
   link.close();
 });
-addEventListener("pageshow", ({ persisted }) => persisted && reconnect());
-open();
+addEventListener("pageshow", ({ persisted }) => persisted && connectAsWished());
+open().catch((error) => {
+  ui.setLink("down", "Offline");
+  status.tell(error);
+});

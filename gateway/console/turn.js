@@ -1,32 +1,27 @@
-import { createClock } from "./clock.js";
-import { createPlayer } from "./player.js";
-import { decodeRecording, feedRecording, openMicrophone } from "./sources.js";
+import { createPlayer } from "./picture/player.js";
+import { createClock } from "./sound/clock.js";
 
 /** The first guess of how long a start takes; later ones are learnt. */
 const FIRST_LEAD_S = 0.5;
 const LONGEST_LEAD_S = 2;
-
-/**
- * @typedef {"opening" | "waiting" | "heard" | "closing" | "interrupted" | "over"} Phase
- * opening: the file is read, or the microphone asked for; waiting: sound is on its way, no frame is shown yet;
- * heard: the face speaks; closing: the microphone is shut, its last words are still to come; interrupted: it stays
- * open after a barge-in; over: nothing goes on.
- */
+const CLOSED = { close() {} };
 
 /**
  * A turn is one press of Play: speech from a source goes out, and the player shows what comes back.
  * @param {object} parts
  * @param {ReturnType<import("./link.js").createLink>} parts.link
- * @param {ReturnType<import("./idle.js").createIdle>} parts.idle
- * @param {ReturnType<import("./meter.js").createMeter>} parts.meter
- * @param {CanvasRenderingContext2D} parts.screen
- * @param {(phase: Phase) => void} parts.onPhase
+ * @param {ReturnType<import("./picture/idle.js").createIdle>} parts.idle
+ * @param {ReturnType<import("./page/meter.js").createMeter>} parts.meter
+ * @param {ReturnType<import("./picture/screen.js").createScreen>} parts.screen
+ * @param {(avatar: object) => void} parts.onLook the face is another avatar's from now on
+ * @param {(phase: import("./types.js").Phase) => void} parts.onPhase
  * @param {(error: Error) => void} parts.onTrouble the turn is over because of this
  */
-export function createTurns({ link, idle, meter, screen, onPhase, onTrouble }) {
+export function createTurns({ link, idle, meter, screen, onLook, onPhase, onTrouble }) {
   let avatar = null;
   let clock = null;
   let player = null;
+  let decode = null;
   let turn = null;
   let leadS = FIRST_LEAD_S;
 
@@ -35,146 +30,159 @@ export function createTurns({ link, idle, meter, screen, onPhase, onTrouble }) {
     onPhase(phase);
   }
 
-  /** @param {(() => Promise<ArrayBuffer>) | null} read gives the recording's bytes; null: the microphone */
-  async function play(read) {
-    const mine = (turn = { phase: "opening", isLive: read === null, durationS: 0, beganMs: 0, close: () => {} });
+  /** @param {import("./types.js").Source} source */
+  async function play(source) {
+    const mine = (turn = { phase: "opening", source, durationS: 0, beganMs: 0, isFed: false, handle: CLOSED });
     onPhase("opening");
     try {
       clock ??= createClock();
+      player ??= createPlayer({ clock, screen, idle, meter, decode, fps: avatar.fps, onStart, onEnd, onLook });
       await Promise.all([clock.resume(), link.session.started]);
-      await (read ? recite(mine, await read()) : speak(mine));
+      const handle = await source.open(ports(mine));
+      if (mine !== turn) return handle.close();
+      mine.handle = handle;
+      if (turn.phase === "opening") enter("open");
     } catch (error) {
       // Whoever ended the turn meanwhile has no use for its error.
-      if (mine !== turn) return;
-      end();
-      onTrouble(error);
+      if (mine === turn) fail(error);
     }
   }
 
-  async function recite(mine, bytes) {
-    const { recording, pcm } = await decodeRecording(bytes, clock.context);
-    if (mine !== turn) return;
-    mine.durationS = recording.duration;
-    begin(recording);
-    mine.close = feedRecording(pcm, avatar.lookahead_ms / 1000, {
-      send,
-      heardS: player.heardS,
-      bufferedBytes: () => link.session?.bufferedBytes ?? 0,
-      onEnd: flush,
-    });
-  }
+  /** What a source may do. */
+  const ports = (mine) => ({
+    clock,
+    isWanted: () => mine === turn && turn.phase !== "closing",
+    heardS: player.heardS,
+    lookaheadS: () => avatar.lookahead_ms / 1000,
+    bufferedBytes: () => link.session?.bufferedBytes ?? 0,
+    speak,
+    send(chunk) {
+      link.session?.sendAudio(chunk);
+      meter.sent();
+    },
+    flush,
+    interrupt,
+    lost: (message) => mine === turn && fail(new Error(message)),
+    trouble: onTrouble,
+  });
 
-  async function speak(mine) {
-    const close = await openMicrophone(clock.context, {
-      send(chunk) {
-        if (turn.phase === "opening") begin(null);
-        send(chunk);
-      },
-      onLost() {
-        cancel();
-        onTrouble(new Error("The microphone went away."));
-      },
-    });
-    if (mine === turn) mine.close = close;
-    else close();
-  }
-
-  function begin(recording) {
-    player ??= createPlayer({ clock, screen, idle, meter, fps: avatar.fps, onStart, onEnd });
-    announce(recording);
+  /** The next sound begins an utterance. @param {import("./sound/voices.js").Voice | null} voice heard with it */
+  function speak(voice, durationS = 0) {
+    Object.assign(turn, { durationS, isFed: false });
+    // Behind an utterance that is still to come the head goes on from there; else from where the loop will be.
+    if (!player.isBusy()) link.session?.begin(idle.promise(Math.ceil(leadS * avatar.fps)));
+    player.expect(voice);
+    meter.opened();
+    if (turn.phase === "heard") return;
     turn.beganMs = performance.now();
     enter("waiting");
   }
 
-  function announce(recording) {
-    player.expect(recording);
-    meter.opened();
-    link.session?.begin(idle.promise(Math.ceil(leadS * avatar.fps)));
-  }
-
-  function send(chunk) {
-    link.session?.sendAudio(chunk);
-    meter.sent();
-  }
-
   function flush() {
+    turn.isFed = true;
     link.session?.flush();
     meter.flushed();
   }
 
   function onStart() {
-    if (turn?.phase !== "waiting" && turn?.phase !== "interrupted") return;
-    if (turn.phase === "waiting") {
-      const tookS = (performance.now() - turn.beganMs) / 1000;
-      leadS = (leadS + Math.min(LONGEST_LEAD_S, tookS)) / 2;
-    }
+    if (turn?.phase !== "waiting") return;
+    const tookS = (performance.now() - turn.beganMs) / 1000;
+    leadS = (leadS + Math.min(LONGEST_LEAD_S, tookS)) / 2;
     enter("heard");
   }
 
   function onEnd() {
-    // A pause ends a segment of an open microphone, not the turn.
-    if (turn && (!turn.isLive || turn.phase === "closing")) end();
+    if (!turn) return;
+    if (turn.source.isLive && turn.phase !== "closing") enter("open");
+    else end();
+  }
+
+  function release() {
+    turn.handle.close();
+    turn.handle = CLOSED;
   }
 
   function end() {
-    turn.close();
+    release();
     turn = null;
     player?.clear();
     onPhase("over");
   }
 
+  function fail(error) {
+    cancel();
+    onTrouble(error);
+  }
+
   function cancel() {
     if (!turn) return;
-    if (turn.beganMs) link.session?.clear();
+    if (turn.beganMs) link.session?.clear(player.shown());
     end();
+  }
+
+  /** Barge-in: silence now, on both sides. A live source goes on. */
+  function interrupt() {
+    if (turn?.phase === "open") return;
+    if (!turn?.source.isLive || turn.phase === "closing") return cancel();
+    link.session?.clear(player.shown());
+    player.clear();
+    turn.handle.cut?.();
+    enter("open");
   }
 
   return {
     play,
+    cancel,
+    interrupt,
 
-    /** @returns {Phase} */
+    /** @returns {import("./types.js").Phase} */
     get phase() {
       return turn?.phase ?? "over";
     },
-    /** How much of a recording has been heard, 0 to 1; 0 for the microphone. */
+    get handle() {
+      return turn?.handle ?? null;
+    },    /** How much of a recording has been heard, 0 to 1; 0 of what is live. */
     get progress() {
-      return turn?.durationS && player ? Math.min(1, player.heardS() / turn.durationS) : 0;
+      return turn?.durationS ? Math.min(1, player.heardS() / turn.durationS) : 0;
     },
 
     /** A recording ends at once; what was said into the microphone is still shown to its last word. */
     stop() {
-      if (!turn?.isLive || turn.phase !== "heard") return cancel();
-      turn.close();
+      if (!turn?.source.isLive || turn.phase !== "heard" || turn.isFed) return cancel();
+      release();
       flush();
       enter("closing");
     },
 
-    /** Barge-in: silence now, on both sides. The microphone stays open. */
-    interrupt() {
-      if (!turn?.isLive || turn.phase !== "heard") return cancel();
-      link.session?.clear();
-      player.clear();
-      announce(null);
-      enter("interrupted");
-    },
-
-    /** Ends whatever goes on, without a word to the server where there is no session any more. */
-    cancel,
-
-    /** Another avatar, at another rate perhaps. */
-    use(chosen) {
+    /** Another avatar, at another rate perhaps, or another way to make pictures of frames. */
+    use(chosen, decoder) {
       cancel();
-      [avatar, player] = [chosen, null];
+      [avatar, decode, player] = [chosen, decoder, null];
     },
 
+    /** Another avatar while it goes on; at the same rate. */
+    look(chosen) {
+      avatar = chosen;
+      if (turn && turn.beganMs && !turn.isFed) player.split();
+      link.session?.switchAvatar(chosen.name);
+    },
+
+    /** @param {{type: string}} event of the session */
+    event(event) {
+      if (event.type === "segment") {
+        player?.segment(event);
+        turn?.handle.segment?.(event);
+      }
+      if (event.type === "speak_ended") player?.segmentEnd(event);
+      if (event.type === "switched") player ? player.look(event.first_frame, avatar) : onLook(avatar);
+      if (event.type === "cleared") turn?.handle.cleared?.(event);
+    },
     frame: (frame) => player?.frame(frame),
-    segment: (event) => player?.segment(event),
-    segmentEnd: (event) => player?.segmentEnd(event),
 
     /** Frees the sound device. */
     close() {
       cancel();
-      clock?.context.close();
+      clock?.close();
       clock = player = null;
     },
   };

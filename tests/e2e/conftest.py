@@ -1,47 +1,70 @@
-"""A real `lipstream up` with the demo avatar, as a user starts it."""
+"""A real `lipstream up` with two avatars, as a user starts it, and a page in a real browser."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Page
 
-from tests.pipeline import free_port
-
-START_TIMEOUT_S = 90
+from tests.e2e.browser import chromium, record_faults
+from tests.e2e.processes import lipstream, redis_server, two_avatars
+from tests.e2e.recordings import write_wav
+from tests.e2e.watching import HEAR, Mouth, mouth_of_demo
 
 
 @pytest.fixture(scope="session")
-def lipstream_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def avatars_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server's avatars are."""
+    return two_avatars(tmp_path_factory.mktemp("avatars"))
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The bus of the running pipeline."""
+    if os.environ.get("LIPSTREAM_TEST_URL"):
+        pytest.skip("the pipeline that LIPSTREAM_TEST_URL names has a Redis of its own")
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def lipstream_server(
+    request: pytest.FixtureRequest, avatars_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """Base URL of a running pipeline; LIPSTREAM_TEST_URL names one that is there already."""
     if url := os.environ.get("LIPSTREAM_TEST_URL"):
-        yield url
+        yield url.rstrip("/")
         return
-    port, log = free_port(), tmp_path_factory.mktemp("up") / "log"
-    command = [sys.executable, "-m", "cli", "up", "--port", str(port)]
-    with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-        try:
-            _await_ready(f"http://127.0.0.1:{port}/readyz", process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(15)
+    redis_url, log = request.getfixturevalue("redis_url"), tmp_path_factory.mktemp("up") / "log"
+    with lipstream("up", redis_url, log, avatars="demo,other", avatars_dir=avatars_dir) as url:
+        yield url
 
 
-def _await_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    give_up_s = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < give_up_s and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=1) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, TimeoutError):
-            time.sleep(0.2)
-    pytest.fail(f"lipstream up is not ready:\n{log.read_text()[-3000:]}")
+@pytest.fixture(scope="session")
+def url(lipstream_server: str) -> str:
+    """Where the console is."""
+    return lipstream_server
+
+
+@pytest.fixture(scope="session")
+def mouth(url: str) -> Mouth:
+    """The demo's mouth at rest."""
+    return mouth_of_demo(url)
+
+
+@pytest.fixture(scope="session")
+def spoken_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the microphone hears."""
+    return write_wav(tmp_path_factory.mktemp("microphone") / "speech.wav", 11)
+
+
+@pytest.fixture
+async def page(url: str, spoken_wav: Path) -> AsyncIterator[Page]:
+    """An empty page; a console error, an exception or an unhandled rejection in it fails the test."""
+    async with chromium(spoken_wav) as browser:
+        page = await browser.new_page(viewport={"width": 640, "height": 760})
+        faults = record_faults(page, (url, "blob:", "data:"))
+        await page.add_init_script(HEAR)
+        yield page
+    assert faults == []

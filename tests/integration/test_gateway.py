@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.pipeline import Pipeline, running, until
+from tests.pipeline import Pipeline, running, until, what_stays
 
 START = {"type": "start", "avatar": "tiny", "sample_rate": 16_000, "pace": "lossless"}
 SECOND = b"\1\0" * 16_000
@@ -157,7 +157,7 @@ async def test_an_empty_segment_ends_at_once(pipeline: Pipeline) -> None:
     async with connect(pipeline.url) as socket:
         await started(socket)
         await say(socket, type="flush")
-        assert (await heard(socket, "segment_end"))["frames"] == 0
+        assert (await heard(socket, "speak_ended"))["frames"] == 0
         await finishes(socket, 25)
 
 
@@ -191,7 +191,7 @@ async def test_a_live_session_ends_its_segment_at_a_pause(pipeline: Pipeline) ->
         await heard(socket, "hello")
         await say(socket, **(START | {"pace": "live"}))
         await socket.send(b"\1\0" * 1_600)
-        assert (await heard(socket, "segment_end"))["frames"] == 3
+        assert (await heard(socket, "speak_ended"))["frames"] == 3
 
 
 async def test_a_full_gateway_says_so_and_keeps_the_sessions_it_has(redis_server: str, avatars_folder: Path) -> None:
@@ -210,13 +210,22 @@ async def test_a_full_gateway_says_so_and_keeps_the_sessions_it_has(redis_server
         await finishes(first, 25)
 
 
-async def test_a_client_that_vanishes_leaves_nothing_behind(pipeline: Pipeline) -> None:
+async def test_a_client_that_vanishes_leaves_nothing_that_stays(pipeline: Pipeline) -> None:
     async with connect(pipeline.url) as socket:
         await started(socket)
         await socket.send(SECOND)
     await until(lambda: not pipeline.gateway.sessions)
-    await asyncio.sleep(0.3)
-    assert [key async for key in pipeline.redis.scan_iter("session:*")] == []
+    assert await what_stays(pipeline.redis) == []
+
+
+async def test_every_key_of_a_session_expires_should_its_gateway_die(pipeline: Pipeline) -> None:
+    async with connect(pipeline.url) as socket:
+        await started(socket)
+        await socket.send(SECOND)
+        await heard(socket, "speak_started")
+        found = [key async for key in pipeline.redis.scan_iter("session:*")]
+        assert len(found) == 3
+        assert [key for key in found if await pipeline.redis.ttl(key) <= 0] == []
 
 
 async def test_health_readiness_and_metrics(pipeline: Pipeline) -> None:
@@ -272,4 +281,4 @@ async def test_a_barge_in_is_heard_although_half_a_minute_of_audio_waits_before_
 async def finishes_after_clear(socket: ClientConnection) -> None:
     await socket.send(SECOND)
     await say(socket, type="end")
-    assert (await heard(socket, "segment_end"))["frames"] == 25
+    assert (await heard(socket, "speak_ended"))["frames"] == 25

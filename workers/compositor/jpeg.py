@@ -79,15 +79,24 @@ def encode(picture: Picture, quality: int, grid: Grid) -> bytes:
     picture : uint8, shape (height, width, 3), BGR; the whole of `grid` or the pixels of a `Region` of it.
     quality : 1 to 100.
     """
-    settings = (
+    return _encode(picture, quality, cv2.IMWRITE_JPEG_RST_INTERVAL, grid.interval)
+
+
+def encode_alone(picture: Picture, quality: int) -> bytes:
+    """Encode a picture that will stand for itself; in all else as `encode`."""
+    return _encode(picture, quality)
+
+
+def _encode(picture: Picture, quality: int, *settings: int) -> bytes:
+    flags = (
         cv2.IMWRITE_JPEG_QUALITY, quality,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-        cv2.IMWRITE_JPEG_RST_INTERVAL, grid.interval,
-        # Tables made for one picture would not fit the segments of another.
+        # Tables made for one picture would not fit the segments of another, and cost more time than they save bytes.
         cv2.IMWRITE_JPEG_OPTIMIZE, 0,
         cv2.IMWRITE_JPEG_PROGRESSIVE, 0,
+        *settings,
     )  # fmt: skip
-    _, encoded = cv2.imencode(".jpg", picture, settings)
+    _, encoded = cv2.imencode(".jpg", picture, flags)
     data: bytes = encoded.tobytes()
     return data
 

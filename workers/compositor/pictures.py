@@ -51,6 +51,7 @@ class Pictures:
     def __init__(self, avatar: Avatar, quality: int, frames: Iterable[Picture] | None = None) -> None:
         template = avatar.manifest.image.template
         self.manifest = avatar.manifest
+        self.crops = avatar.crops
         self.grid = jpeg.segment_grid(template.width, template.height)
         self._avatar = avatar
         faces, remains = [], []

@@ -1,4 +1,4 @@
-"""The compositor stage: mouth patches -> finished frames, each a header and a JPEG of the whole picture."""
+"""The compositor stage: mouth patches -> finished frames, each a header and a JPEG of the picture or of its mouth."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from common.frames import Flag, FrameHeader
 from common.jobs import Job
 from common.media import frames_covering
 from workers.compositor import jpeg
-from workers.compositor.paste import overlay
+from workers.compositor.paste import overlay, paste
 from workers.compositor.pictures import Pictures
 
 MICROSECONDS_PER_SECOND: Final = 1_000_000
@@ -55,9 +55,10 @@ def compose_task(pictures: Pictures, task: Task, payload: bytes) -> list[bytes]:
     payload : the patches, uint8, shape (count, inner height, inner width, 3), BGR.
     """
     frames = []
+    make = compose if task.output == "frame" else compose_patch
     for index, patch in enumerate(_patches(pictures.manifest, task, payload)):
-        header = header_of(pictures.manifest, task, index)
-        frames.append(header.pack(compose(pictures, header.template, patch, task.quality)))
+        header = header_of(pictures, task, index)
+        frames.append(header.pack(make(pictures, header.template, patch, task.quality)))
     return frames
 
 
@@ -71,16 +72,27 @@ def compose(pictures: Pictures, template: int, patch: Picture, quality: int) -> 
     return jpeg.fill(pictures.remains(quality)[template], jpeg.encode(changed, quality, pictures.grid))
 
 
-def header_of(manifest: Manifest, task: Task, index: int) -> FrameHeader:
+def compose_patch(pictures: Pictures, template: int, patch: Picture, quality: int) -> bytes:
+    """Only the painted rectangle of that picture, as JPEG: drawn at the crop over template frame `template`, it is all.
+
+    The pixels are those of the whole picture; the JPEG noise differs, since the blocks lie elsewhere.
+    """
+    face = pictures.faces[template]
+    x1, y1, x2, y2 = face.crop
+    return jpeg.encode_alone(paste(patch, face.pixels[y1:y2, x1:x2], pictures.manifest), quality)
+
+
+def header_of(pictures: Pictures, task: Task, index: int) -> FrameHeader:
     """The header of the task's frame `index`, counted from the task's first."""
-    template = manifest.image.template
-    frame = task.first + index
+    manifest, frame = pictures.manifest, task.first + index
+    template = manifest.template_index(task.template + index)
+    size = manifest.image.template
     return FrameHeader(
         epoch=task.epoch,
         frame=frame,
         pts_us=frame * MICROSECONDS_PER_SECOND // manifest.fps,
-        template=manifest.template_index(task.template + index),
-        bounds=(0, 0, template.width, template.height),
+        template=template,
+        bounds=(0, 0, size.width, size.height) if task.output == "frame" else pictures.crops[template],
         flags=Flag.LAST if _is_last(manifest, task, task.offset + index) else Flag.NONE,
     )
 

@@ -16,7 +16,19 @@ Long audio is sent in one task and the frames read in another: the server reads 
 """
 
 from lipstream_client.errors import LipstreamClientError
-from lipstream_client.events import Cleared, Ended, Event, Hello, Segment, SegmentEnd, Started, Stats
+from lipstream_client.events import (
+    Cleared,
+    Ended,
+    Event,
+    Hello,
+    Pong,
+    Segment,
+    SpeakEnded,
+    SpeakStarted,
+    Started,
+    Stats,
+    Switched,
+)
 from lipstream_client.frames import Flag, Frame
 from lipstream_client.session import Session, connect
 
@@ -28,10 +40,13 @@ __all__ = [
     "Frame",
     "Hello",
     "LipstreamClientError",
+    "Pong",
     "Segment",
-    "SegmentEnd",
     "Session",
+    "SpeakEnded",
+    "SpeakStarted",
     "Started",
     "Stats",
+    "Switched",
     "connect",
 ]

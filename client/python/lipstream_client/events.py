@@ -14,13 +14,14 @@ class Hello:
 
     protocol: str
     version: str
+    auth: bool
     avatars: list[str]
     limits: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The session is open."""
+    """The session is open; `patch` is the painted rectangle of template frame 0, as a hint."""
 
     session: str
     avatar: str
@@ -31,11 +32,14 @@ class Started:
     lookahead_ms: float
     samples_per_frame: int
     epoch: int
+    output: str
+    format: str
+    patch: list[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """An utterance begins at frame `first_frame`, over template frame `template`."""
+    """The first audio of an utterance has come; it will begin at `first_frame`, over template frame `template`."""
 
     segment: int
     epoch: int
@@ -44,22 +48,56 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentEnd:
-    """An utterance is delivered: `frames` in all, of which `concealed` repeat the one before."""
+class SpeakStarted:
+    """The first frame of an utterance follows."""
+
+    segment: int
+    epoch: int
+    first_frame: int
+    template: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakEnded:
+    """An utterance is delivered, or a barge-in has cut it (`interrupted`).
+
+    `frames` were sent, of which `concealed` repeat the one before; `position_ms` of it was shown.
+    """
 
     segment: int
     epoch: int
     first_frame: int
     frames: int
     concealed: int
+    position_ms: float
+    interrupted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """A barge-in is done: what comes now is of `epoch`."""
+    """A barge-in is done: what comes now is of `epoch`.
+
+    It cut utterance `segment` after `position_ms` of its media time; both are None where nothing was being said.
+    """
 
     epoch: int
     next_frame: int
+    segment: int | None
+    position_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """The pictures from frame `first_frame` on are of this avatar."""
+
+    avatar: str
+    fps: int
+    width: int
+    height: int
+    template_frames: int
+    lookahead_ms: float
+    samples_per_frame: int
+    first_frame: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +108,16 @@ class Stats:
     concealed: int
     in_flight: int
     buffered_ms: float
-    latency_ms: Mapping[str, float]
+    latency_ms: Mapping[str, float] | None
     stages: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to `ping`; `server_ms` is the server's Unix time in milliseconds."""
+
+    server_ms: float
+    id: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +128,20 @@ class Ended:
     concealed: int
 
 
-Event: TypeAlias = Hello | Started | Segment | SegmentEnd | Cleared | Stats | Ended
+Event: TypeAlias = (
+    Hello | Started | Segment | SpeakStarted | SpeakEnded | Cleared | Switched | Stats | Pong | Ended
+)  # fmt: skip
 
 _TYPES: Final[Mapping[str, type[Event]]] = {
     "hello": Hello,
     "started": Started,
     "segment": Segment,
-    "segment_end": SegmentEnd,
+    "speak_started": SpeakStarted,
+    "speak_ended": SpeakEnded,
     "cleared": Cleared,
+    "switched": Switched,
     "stats": Stats,
+    "pong": Pong,
     "ended": Ended,
 }
 

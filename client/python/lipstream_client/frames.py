@@ -25,7 +25,9 @@ class Frame(NamedTuple):
     """One picture.
 
     `frame` counts the session's speech frames from 0, `pts_us` is its media time, `template` the template frame under
-    the mouth, `bounds` (x1, y1, x2, y2; ends exclusive) the picture's place in the avatar, `picture` a JPEG.
+    the mouth, `bounds` (x1, y1, x2, y2; ends exclusive) the picture's place in the avatar, `picture` a JPEG. With
+    `output="patch"` the picture is the mouth alone, to be drawn over that template frame, and that of an idle frame
+    is empty.
     """
 
     epoch: int

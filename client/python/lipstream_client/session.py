@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.typing import Subprotocol
 
 from lipstream_client.errors import LipstreamClientError
-from lipstream_client.events import Cleared, Ended, Event, Hello, Started, Stats, parse_event
+from lipstream_client.events import Cleared, Ended, Event, Hello, Started, Stats, Switched, parse_event
 from lipstream_client.frames import Frame, parse_frame
 
 PROTOCOL: Final = "lipstream.v1"
@@ -25,6 +25,7 @@ _READ_AHEAD: Final = 16
 _CLOSE_TIMEOUT_S: Final = 2.0
 """A lossless server that waits for its frames to be read may be slow to hear that they will not be."""
 _NORMAL_CLOSURE: Final = 1000
+_SAMPLE_BYTES: Final = {"s16le": 2, "f32le": 4}
 
 
 class Session:
@@ -37,6 +38,7 @@ class Session:
     Attributes
     ----------
     hello, started : what the server said at the start: avatars and limits; frame rate, size, look-ahead.
+    avatar : whose frames are given out now; a `switch` changes it when its `Switched` is given out.
     epoch : raised by each barge-in; frames of older epochs are never given out.
     stats : the server's latest numbers of this session, or None before the first.
     ended : the server's totals, or None before the end.
@@ -45,25 +47,28 @@ class Session:
     def __init__(self, socket: ClientConnection, hello: Hello, started: Started) -> None:
         self.hello = hello
         self.started = started
+        self.avatar = started.avatar
         self.epoch = started.epoch
         self.stats: Stats | None = None
         self.ended: Ended | None = None
         self._socket = socket
         self._clears_under_way = 0
 
-    async def send_audio(self, pcm: bytes) -> None:
-        """Send PCM16 of any length; waits while the server takes no more.
+    async def send_audio(self, audio: bytes) -> None:
+        """Send mono audio of any length, in the format and at the rate of `connect`; waits while the server is full.
 
         Raises
         ------
         LipstreamClientError
-            `bad_audio`: an odd number of bytes. `closed`: the connection is gone.
+            `bad_audio`: not a whole number of samples. `closed`: the connection is gone.
         """
-        if len(pcm) % 2:
-            raise LipstreamClientError("bad_audio", f"PCM16 has an even number of bytes, got {len(pcm)}", "audio")
-        largest = self.hello.limits["message_max_bytes"] // 2 * 2
-        for start in range(0, len(pcm), largest):
-            await self._send(bytes(pcm[start : start + largest]))
+        sample_bytes = _SAMPLE_BYTES[self.started.format]
+        if len(audio) % sample_bytes:
+            kind = "PCM16 has an even number of bytes" if sample_bytes == 2 else "float32 has 4 bytes a sample"
+            raise LipstreamClientError("bad_audio", f"{kind}, got {len(audio)}", "audio", sample_bytes)
+        largest = self.hello.limits["message_max_bytes"] // sample_bytes * sample_bytes
+        for start in range(0, len(audio), largest):
+            await self._send(bytes(audio[start : start + largest]))
 
     async def begin(self, template: int) -> None:
         """Between segments: let the next one begin over this template frame, where the caller's idle loop stands."""
@@ -73,10 +78,29 @@ class Session:
         """End the segment: its last frames come out without waiting for more audio."""
         await self._tell("flush")
 
-    async def clear(self) -> None:
-        """Barge in: what was said before is void, and none of its frames is given out from now on."""
+    async def clear(self, shown: int | None = None) -> None:
+        """Barge in: what was said before is void, and none of its frames is given out from now on.
+
+        The `Cleared` that follows tells which utterance was cut and after how much of its media time.
+
+        Parameters
+        ----------
+        shown : number of the last speech frame that was really shown; None: the last one that the server has sent.
+        """
         self._clears_under_way += 1
-        await self._tell("clear")
+        await self._tell("clear", **({} if shown is None else {"shown": shown}))
+
+    async def switch(self, avatar: str) -> None:
+        """Flush, and from the next audio on let another avatar of the same frame rate speak.
+
+        `Switched` is given out where its pictures begin. Where the server refuses, reading raises its error and the
+        session goes on with the avatar that it has.
+        """
+        await self._tell("switch", avatar=avatar)
+
+    async def ping(self, id: int | str | None = None) -> None:
+        """Ask for a `Pong` with the same `id`."""
+        await self._tell("ping", **({} if id is None else {"id": id}))
 
     async def end(self) -> None:
         """No more audio; the rest is delivered, then the iterators stop."""
@@ -109,6 +133,8 @@ class Session:
             case Cleared():
                 self._clears_under_way = max(0, self._clears_under_way - 1)
                 self.epoch = item.epoch
+            case Switched():
+                self.avatar = item.avatar
             case Stats():
                 self.stats = item
             case Ended():
@@ -141,6 +167,9 @@ async def connect(
     pace: Literal["live", "lossless"] = "live",
     idle: Literal["client", "server"] = "client",
     quality: int | None = None,
+    output: Literal["frame", "patch"] = "frame",
+    format: Literal["s16le", "f32le"] = "s16le",
+    token: str | None = None,
     open_timeout_s: float = 10.0,
     **websocket_options: Any,
 ) -> AsyncIterator[Session]:
@@ -153,6 +182,9 @@ async def connect(
     pace : `live` conceals a frame that is late; `lossless` waits for each.
     idle : who shows the template between utterances; `server` sends idle frames.
     quality : of the JPEGs: 60, 75, 85 or 95; None: the server's choice.
+    output : `frame` for whole pictures, `patch` for the painted rectangle alone, some seven times fewer bytes.
+    format : of the audio: 16 bit integers, or 32 bit floats from -1 to 1; both little endian.
+    token : API key or signed session token, where `hello.auth` says that one is needed.
     websocket_options : for `websockets.asyncio.client.connect`, such as `ssl` or `additional_headers`.
 
     Raises
@@ -176,10 +208,11 @@ async def connect(
     except (OSError, TimeoutError) as error:
         raise LipstreamClientError("unreachable", f"cannot reach {url}: {error}", "url", retryable=True) from error
     try:
-        start = {"type": "start", "avatar": avatar, "sample_rate": sample_rate, "pace": pace, "idle": idle}
-        if quality is not None:
-            start["quality"] = quality
-        yield await _open(socket, start)
+        start = {
+            "type": "start", "v": 1, "avatar": avatar, "sample_rate": sample_rate, "format": format, "pace": pace,
+            "idle": idle, "output": output, "quality": quality, "token": token,
+        }  # fmt: skip
+        yield await _open(socket, {name: value for name, value in start.items() if value is not None})
     finally:
         await _close(socket)
 

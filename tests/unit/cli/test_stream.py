@@ -70,6 +70,22 @@ async def test_the_whole_recording_is_sent_and_every_frame_is_kept(tmp_path: Pat
     assert report["realtime_factor"] == pytest.approx(1 / report["wall_s"], rel=0.05)
 
 
+async def test_the_token_goes_with_the_start_and_nowhere_else(clip: Clip) -> None:
+    starts = []
+
+    async def script(socket: ServerConnection) -> None:
+        assert socket.request is not None
+        assert "secret" not in socket.request.path
+        starts.append(await greet(socket))
+        await hear(socket)
+        await finish(socket, 0)
+
+    async with scripted(script) as url:
+        await stream(Request(clip, url, "tiny", 20, False, token="secret"))
+        await stream(Request(clip, url, "tiny", 20, False))
+    assert [start.get("token") for start in starts] == ["secret", None]
+
+
 async def test_realtime_sends_no_chunk_before_it_would_have_been_spoken(clip: Clip) -> None:
     short, started_s = Clip(clip.samples[:7_200], 24_000), time.monotonic()
     sent_s = [time.monotonic() - started_s async for _ in chunks(short, 100, realtime=True)]

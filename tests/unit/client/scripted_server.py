@@ -11,10 +11,14 @@ from websockets.typing import Subprotocol
 from common.frames import Flag, FrameHeader
 
 LIMITS = {"message_max_bytes": 1_000, "sample_rate_min_hz": 8_000, "sample_rate_max_hz": 48_000}
-HELLO = {"type": "hello", "protocol": "lipstream.v1", "version": "0.1.0", "avatars": ["tiny"], "limits": LIMITS}
+HELLO = {
+    "type": "hello", "protocol": "lipstream.v1", "v": 1, "version": "0.1.0", "auth": False, "avatars": ["tiny"],
+    "limits": LIMITS,
+}  # fmt: skip
 STARTED = {
     "type": "started", "session": "s0000001", "avatar": "tiny", "fps": 25, "width": 64, "height": 48,
     "template_frames": 12, "lookahead_ms": 100.0, "samples_per_frame": 640, "epoch": 0,
+    "output": "frame", "format": "s16le", "patch": [20, 16, 44, 40],
 }  # fmt: skip
 
 Script = Callable[[ServerConnection], Awaitable[None]]

@@ -9,8 +9,20 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from lipstream_client import Cleared, Ended, Frame, LipstreamClientError, Segment, Stats, connect
-from tests.unit.client.scripted_server import HELLO, finish, greet, scripted, show, tell
+from lipstream_client import (
+    Cleared,
+    Ended,
+    Frame,
+    LipstreamClientError,
+    Pong,
+    Segment,
+    SpeakEnded,
+    SpeakStarted,
+    Stats,
+    Switched,
+    connect,
+)
+from tests.unit.client.scripted_server import HELLO, STARTED, finish, greet, scripted, show, tell
 
 STATS = {
     "type": "stats", "frames": 1, "concealed": 0, "in_flight": 2, "buffered_ms": 4.0, "latency_ms": {"p50": 9.0},
@@ -33,7 +45,10 @@ async def test_connect_says_hello_starts_and_carries_the_options() -> None:
         async with connect(url, **options, quality=70) as session:
             assert (session.started.fps, session.started.width) == (25, 64)
             assert session.hello.avatars == ["tiny"]
-    assert starts == [{"type": "start", **options, "quality": 70}]
+        async with connect(url, output="patch", format="f32le", token="secret") as session:
+            assert session.started.patch == [20, 16, 44, 40]
+    assert starts[0] == {"type": "start", "v": 1, "format": "s16le", "output": "frame", **options, "quality": 70}
+    assert (starts[1]["output"], starts[1]["format"], starts[1]["token"]) == ("patch", "f32le", "secret")
 
 
 async def test_audio_is_cut_to_the_servers_largest_message_and_nothing_is_lost() -> None:
@@ -67,9 +82,67 @@ async def test_commands_are_the_messages_of_the_protocol() -> None:
         await session.begin(7)
         await session.flush()
         await session.clear()
+        await session.clear(shown=12)
+        await session.switch("other")
+        await session.ping()
+        await session.ping("a")
         await session.end()
         assert [item async for item in session.frames()] == []
-    assert heard == [{"type": "begin", "template": 7}, {"type": "flush"}, {"type": "clear"}, {"type": "end"}]
+    assert heard == [
+        {"type": "begin", "template": 7},
+        {"type": "flush"},
+        {"type": "clear"},
+        {"type": "clear", "shown": 12},
+        {"type": "switch", "avatar": "other"},
+        {"type": "ping"},
+        {"type": "ping", "id": "a"},
+        {"type": "end"},
+    ]
+
+
+async def test_an_utterance_a_switch_and_a_pong_are_told_as_typed_events() -> None:
+    async def script(socket: ServerConnection) -> None:
+        await greet(socket)
+        await tell(socket, "speak_started", segment=0, epoch=0, first_frame=0, template=3)
+        await show(socket, 0)
+        await tell(
+            socket, "speak_ended", segment=0, epoch=0, first_frame=0, frames=1, concealed=0, position_ms=40.0,
+            interrupted=False,
+        )  # fmt: skip
+        scene = {name: STARTED[name] for name in ("fps", "width", "height", "template_frames", "lookahead_ms")}
+        await tell(socket, "switched", **scene, avatar="other", samples_per_frame=640, first_frame=1)
+        await tell(socket, "pong", server_ms=5.0)
+        await tell(socket, "pong", server_ms=6.0, id="a")
+        await finish(socket, 1)
+
+    async with scripted(script) as url, connect(url) as session:
+        items = [item async for item in session]
+        assert session.avatar == "other"
+    assert items[0] == SpeakStarted(0, 0, 0, 3)
+    assert items[2] == SpeakEnded(0, 0, 0, 1, 0, 40.0, False)
+    assert isinstance(items[3], Switched)
+    assert (items[3].avatar, items[3].first_frame) == ("other", 1)
+    assert items[4:6] == [Pong(5.0), Pong(6.0, "a")]
+
+
+async def test_float_audio_is_cut_between_samples() -> None:
+    messages: list[bytes] = []
+
+    async def script(socket: ServerConnection) -> None:
+        await socket.send(json.dumps(HELLO | {"limits": {"message_max_bytes": 1_002}}))
+        await socket.recv()
+        await socket.send(json.dumps(STARTED | {"format": "f32le"}))
+        while isinstance(message := await socket.recv(), bytes):
+            messages.append(message)
+        await finish(socket, 0)
+
+    async with scripted(script) as url, connect(url, format="f32le") as session:
+        await session.send_audio(bytes(2_400))
+        with pytest.raises(LipstreamClientError, match="4 bytes a sample, got 6"):
+            await session.send_audio(bytes(6))
+        await session.end()
+        [item async for item in session]
+    assert [len(message) for message in messages] == [1_000, 1_000, 400]
 
 
 async def test_frames_and_events_come_in_the_servers_order() -> None:
@@ -108,7 +181,7 @@ async def test_after_clear_no_older_frame_is_given_out_even_before_the_server_co
         await show(socket, 0)
         await socket.recv()
         await show(socket, 1)
-        await tell(socket, "cleared", epoch=1, next_frame=2)
+        await tell(socket, "cleared", epoch=1, next_frame=2, segment=0, position_ms=40.0)
         await show(socket, 1)
         await show(socket, 2, epoch=1)
         await finish(socket, 2)
@@ -120,7 +193,7 @@ async def test_after_clear_no_older_frame_is_given_out_even_before_the_server_co
         rest = [item async for item in session]
     assert isinstance(first, Frame)
     assert [item.frame for item in rest if isinstance(item, Frame)] == [2]
-    assert rest[0] == Cleared(1, 2)
+    assert rest[0] == Cleared(1, 2, 0, 40.0)
 
 
 async def test_with_two_clears_under_way_the_first_confirmation_lets_nothing_through() -> None:
@@ -128,9 +201,9 @@ async def test_with_two_clears_under_way_the_first_confirmation_lets_nothing_thr
         await greet(socket)
         await socket.recv()
         await socket.recv()
-        await tell(socket, "cleared", epoch=1, next_frame=0)
+        await tell(socket, "cleared", epoch=1, next_frame=0, segment=None, position_ms=None)
         await show(socket, 0, epoch=1)
-        await tell(socket, "cleared", epoch=2, next_frame=1)
+        await tell(socket, "cleared", epoch=2, next_frame=1, segment=None, position_ms=None)
         await show(socket, 1, epoch=2)
         await finish(socket, 1)
 

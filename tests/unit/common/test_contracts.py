@@ -8,7 +8,8 @@ from common.errors import TaskError
 FIELDS = {
     b"v": b"1", b"session": b"0123456789abcdef", b"gateway": b"host-1-ab", b"avatar": b"demo", b"epoch": b"2",
     b"base": b"100", b"first": b"108", b"count": b"4", b"samples": b"-1", b"template": b"7", b"quality": b"85",
-    b"ingest_ms": b"1000.5", b"deadline_ms": b"3000.5", b"sent_ms": b"1001.0", b"timings": b"audio=0.1/0.2",
+    b"output": b"patch", b"ingest_ms": b"1000.5", b"deadline_ms": b"3000.5", b"sent_ms": b"1001.0",
+    b"timings": b"audio=0.1/0.2",
 }  # fmt: skip
 
 
@@ -23,7 +24,7 @@ def test_a_task_reads_as_plain_words_and_comes_back() -> None:
     [
         (b"session", b"../etc"), (b"avatar", b"a/b"), (b"count", b"0"), (b"count", b"100000"), (b"first", b"x"),
         (b"v", b"2"), (b"quality", b"0"), (b"gateway", b""), (b"epoch", b"-1"), (b"base", b"109"),
-        (b"avatar", b"\xff"), (b"new", b"1"),
+        (b"avatar", b"\xff"), (b"new", b"1"), (b"output", b"mouth"),
     ],
 )  # fmt: skip
 def test_a_task_that_is_not_one_is_refused_for_good(name: bytes, value: bytes) -> None:
@@ -32,7 +33,7 @@ def test_a_task_that_is_not_one_is_refused_for_good(name: bytes, value: bytes) -
     assert not caught.value.retryable
 
 
-@pytest.mark.parametrize("name", [name for name in FIELDS if name not in (b"v", b"timings")])
+@pytest.mark.parametrize("name", [name for name in FIELDS if name not in (b"v", b"output", b"timings")])
 def test_no_field_may_be_missing(name: bytes) -> None:
     with pytest.raises(TaskError):
         Task.from_fields({k: v for k, v in FIELDS.items() if k != name})

@@ -62,6 +62,14 @@ def test_an_unknown_key_is_refused_wherever_it_stands(tmp_path: Path, monkeypatc
         ({"audio_ring_frames": 100}, "audio_ring_frames must exceed in_flight_frames"),
         ({"task_frames": 65}, "task_frames must not exceed in_flight_frames"),
         ({"frame_deadline_ms": 900}, "frame_deadline_ms must be at least twice reclaim_idle_ms"),
+        ({"session_secret": "short"}, "session_secret: Value should have at least 32 items"),
+        ({"api_keys": "app:short"}, "api_keys.app: Value should have at least 16 items"),
+        ({"api_keys": "no-pair-but-long-enough"}, "api_keys.no-pair-but-long-enough: Value should have at least 16"),
+        ({"api_keys": {"app": "with, separators in it"}}, "neither commas nor white space"),
+        ({"api_keys": "a:0123456789abcdef,a:fedcba9876543210"}, "api_keys: a name stands twice"),
+        ({"openai_api_key": ""}, "openai_api_key: Value should have at least 1 item"),
+        ({"openai_base_url": "ftp://x"}, "openai_base_url: String should match pattern"),
+        ({"session_token_max_s": 86_401}, "session_token_max_s: Input should be less than or equal to 86400"),
         ({"provider": "tpu"}, "provider: Input should be 'cpu' or 'cuda'"),
     ],
 )
@@ -69,6 +77,33 @@ def test_a_value_that_breaks_something_is_refused_with_what_it_breaks(changes: d
     with pytest.raises(SettingsError) as caught:
         load(**changes)
     assert message in str(caught.value)
+
+
+SECRETS = {
+    "api_keys": "app:app-secret:with-colon,ops:ops-secret-ops-secret",
+    "session_secret": "0123456789abcdef0123456789abcdef",
+    "openai_api_key": "sk-0123456789",
+}
+
+
+def test_keys_are_pairs_by_commas_or_a_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("api_keys:\n  app: app-secret:with-colon\n  ops: ops-secret-ops-secret\n")
+    monkeypatch.setenv("LIPSTREAM_API_KEYS", SECRETS["api_keys"])
+    assert load().api_keys == Settings(api_keys=load(config).api_keys).api_keys
+    assert load().api_keys["app"].get_secret_value() == "app-secret:with-colon"
+    monkeypatch.setenv("LIPSTREAM_ALLOWED_ORIGINS", "https://a.example, https://b.example")
+    assert load().allowed_origins == ("https://a.example", "https://b.example")
+
+
+def test_no_secret_shows_when_settings_are_printed_or_refused() -> None:
+    settings = load(**SECRETS)
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    with pytest.raises(SettingsError) as caught:
+        load(**SECRETS, in_flight_frames=97, port=0)
+    shown += f"{caught.value!r} {caught.value.__cause__}"
+    for secret in ("app-secret", "ops-secret", "0123456789"):
+        assert secret not in shown
 
 
 @pytest.mark.parametrize("content", ["- a\n- b\n", ": :", "\x00"])
@@ -92,3 +127,14 @@ def test_every_setting_is_used_somewhere() -> None:
     sources = [p.read_text() for folder in folders for p in (root / folder).rglob("*.py") if p.name != "settings.py"]
     unused = [name for name in Settings.model_fields if not any(f".{name}" in source for source in sources)]
     assert unused == []
+
+
+def test_the_example_names_only_settings_that_there_are_and_shows_valid_values(tmp_path: Path) -> None:
+    example = Path(__file__).parents[3] / ".env.example"
+    lines = [line.removeprefix("# ") for line in example.read_text().splitlines() if line.startswith("# LIPSTREAM_")]
+    (tmp_path / ".env").write_text("\n".join(lines))
+    settings = load(env_file=tmp_path / ".env")
+    assert len(lines) == len(settings.model_fields_set)
+    unlike = {"avatars_dir", "api_keys", "session_secret", "allowed_origins", "openai_api_key"}
+    shown = {name: value for name, value in settings.model_dump(exclude_unset=True).items() if name not in unlike}
+    assert shown == {name: getattr(Settings(), name) for name in shown}

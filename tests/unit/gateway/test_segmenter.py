@@ -19,7 +19,8 @@ def test_a_segment_has_exactly_the_frames_that_cover_it(tiny_avatar: Avatar, sam
     part = segment(tiny_avatar)
     pieces = part.push(b"\1\0" * samples) + part.close()
     assert (part.frames, part.ready, len(pieces)) == (frames, frames, frames)
-    assert b"".join(pieces) == b"\1\0" * samples
+    assert b"".join(piece.pcm for piece in pieces) == b"\1\0" * samples
+    assert [piece.frame for piece in pieces] == list(range(frames))
 
 
 @given(cuts=st.lists(st.integers(1, 3000), min_size=1, max_size=30))
@@ -31,8 +32,8 @@ def test_chunk_sizes_do_not_change_the_frames(tiny_avatar: Avatar, cuts: list[in
         pieces += part.push(pcm[position : position + cut * 2])
         position += cut * 2
     pieces += part.close()
-    assert b"".join(pieces) == pcm
-    assert all(len(piece) == 1280 for piece in pieces[:-1])
+    assert b"".join(piece.pcm for piece in pieces) == pcm
+    assert all(len(piece.pcm) == 1280 for piece in pieces[:-1])
 
 
 def test_a_frame_is_ready_when_its_look_ahead_is_in_the_ring(tiny_avatar: Avatar) -> None:

@@ -1,6 +1,5 @@
 """The session's state machine, driven without a socket, a Redis or a clock."""
 
-import json
 from typing import Any
 
 import pytest
@@ -11,56 +10,19 @@ from common.avatars.package import Avatar
 from common.errors import AudioError
 from common.frames import Flag, FrameHeader
 from gateway.actions import Action, Append, Publish, RaiseEpoch
-from gateway.session import SINGLE_FRAMES, SessionCore, SessionRules
-
-SECOND = b"\0\0" * 16_000
-
-
-def core(avatar: Avatar, **changes: Any) -> SessionCore:
-    rules: dict[str, Any] = {
-        "sample_rate_hz": 16_000,
-        "in_flight_frames": 64,
-        "task_frames": 8,
-        "deadline_ms": 2_000,
-        "flush_after_ms": 600,
-    }
-    return SessionCore(avatar.manifest, SessionRules(**(rules | changes)), lambda index: b"idle%d" % index)
-
-
-def tasks(actions: list[Action]) -> list[Publish]:
-    return [action for action in actions if isinstance(action, Publish)]
-
-
-def finished(task: Publish) -> dict[int, bytes]:
-    """What the pipeline makes of a task."""
-    headers = [
-        FrameHeader(task.epoch, task.first + k, (task.first + k) * 40_000, task.template + k, (0, 0, 1, 1))
-        for k in range(task.count)
-    ]
-    return {header.frame: header.pack(b"x") for header in headers}
-
-
-def run_pipeline(session: SessionCore, actions: list[Action], now_ms: float = 0) -> None:
-    """Do all tasks, and those that follow from them."""
-    todo = tasks(actions)
-    while todo:
-        todo += tasks(session.arrived(finished(todo.pop(0)), now_ms))
-
-
-def said(session: SessionCore) -> list[dict[str, Any]]:
-    return [json.loads(item.message) for item in session.outbox if isinstance(item.message, str)]
-
-
-def frames_out(session: SessionCore) -> list[FrameHeader]:
-    return [FrameHeader.unpack(item.message)[0] for item in session.outbox if isinstance(item.message, bytes)]
+from gateway.session import SINGLE_FRAMES
+from tests.unit.gateway.driven import SECOND, core, finished, frames_out, run_pipeline, said, tasks
 
 
 def test_a_second_of_audio_gives_twenty_five_frames_and_the_ends_are_reported(tiny_avatar: Avatar) -> None:
     session = core(tiny_avatar)
     run_pipeline(session, session.audio(SECOND, 0) + session.flush(0))
     assert [header.frame for header in frames_out(session)] == list(range(25))
-    assert [message["type"] for message in said(session)] == ["segment", "segment_end"]
-    assert said(session)[1]["frames"] == 25
+    assert [message["type"] for message in said(session)] == ["segment", "speak_started", "speak_ended"]
+    assert said(session)[2] == {
+        "type": "speak_ended", "segment": 0, "epoch": 0, "first_frame": 0, "frames": 25, "concealed": 0,
+        "position_ms": 1000.0, "interrupted": False,
+    }  # fmt: skip
     assert frames_out(session)[-1].flags == Flag.LAST
     assert [header.flags for header in frames_out(session)[:-1]] == [Flag.NONE] * 24
 
@@ -68,7 +30,7 @@ def test_a_second_of_audio_gives_twenty_five_frames_and_the_ends_are_reported(ti
 def test_an_empty_segment_ends_at_once(tiny_avatar: Avatar) -> None:
     session = core(tiny_avatar)
     assert session.flush(0) == []
-    assert [(m["type"], m.get("frames")) for m in said(session)] == [("segment", None), ("segment_end", 0)]
+    assert [(m["type"], m.get("frames")) for m in said(session)] == [("segment", None), ("speak_ended", 0)]
 
 
 def test_audio_goes_to_the_ring_before_the_task_that_needs_it(tiny_avatar: Avatar) -> None:
@@ -157,13 +119,35 @@ def test_room_ends_with_the_frames_in_flight_and_comes_back_as_they_leave(tiny_a
     assert session.has_room
 
 
+def test_room_ends_when_nobody_reads_the_answers_to_empty_segments(tiny_avatar: Avatar) -> None:
+    session = core(tiny_avatar)
+    for _ in range(1_000):
+        if session.has_room:
+            session.flush(0)
+    assert len(session.outbox) <= 130
+    session.outbox.clear()
+    assert session.has_room
+
+
+def test_room_ends_when_empty_segments_wait_behind_one_under_way(tiny_avatar: Avatar) -> None:
+    session, heard = core(tiny_avatar), 0
+    session.audio(SECOND, 0)
+    while session.has_room:
+        session.flush(0)
+        session.outbox.clear()
+        heard += 1
+    assert heard <= 64
+
+
 def test_clear_voids_everything_and_numbers_go_on(tiny_avatar: Avatar) -> None:
     session = core(tiny_avatar)
     old = session.audio(SECOND, 0)
     session.arrived(finished(tasks(old)[0]), 0)
     assert session.clear() == [RaiseEpoch(1)]
     assert frames_out(session) == []
-    assert said(session)[-1] == {"type": "cleared", "epoch": 1, "next_frame": 25}
+    assert said(session)[-1] == {
+        "type": "cleared", "epoch": 1, "next_frame": 25, "segment": 0, "position_ms": 0.0,
+    }  # fmt: skip
     assert session.in_flight == 0
     run_pipeline(session, session.audio(SECOND, 0) + session.flush(0))
     assert [(h.epoch, h.frame) for h in frames_out(session)] == [(1, 25 + k) for k in range(25)]
@@ -245,4 +229,4 @@ def test_every_frame_leaves_once_and_in_order_whatever_the_workers_do(
         task = todo.pop(order.randrange(len(todo)))
         todo += tasks(session.arrived(finished(task), 0))
     assert [header.frame for header in frames_out(session)] == list(range(-(-sum(cuts) // 640)))
-    assert said(session)[-1]["type"] == "segment_end"
+    assert said(session)[-1]["type"] == "speak_ended"

@@ -1,0 +1,40 @@
+"""The template loop that a gateway sends while nobody speaks; pure."""
+
+from collections.abc import Callable
+from typing import Final
+
+from common.avatars.manifest import Manifest
+from common.avatars.timeline import lookahead_samples
+from common.frames import Flag, FrameHeader
+from common.media import SAMPLE_RATE_HZ
+
+PIPELINE_MS: Final = 80.0
+"""What the pipeline adds to the look-ahead, roughly: idle frames are shown for so long after speech has begun."""
+
+IdlePicture = Callable[[int], bytes]
+"""Index of a template frame -> its JPEG, or nothing where the client draws its own."""
+
+
+def lead_frames(manifest: Manifest) -> int:
+    """Idle frames between the first audio of an utterance and its first frame, about."""
+    wait_ms = lookahead_samples(manifest) * 1000 / SAMPLE_RATE_HZ + PIPELINE_MS
+    return round(wait_ms * manifest.fps / 1000)
+
+
+def idle_frame(manifest: Manifest, picture: IdlePicture, position: int, epoch: int, frame: int) -> bytes:
+    """The template frame at a position; it carries the number of the next speech frame."""
+    template, size = manifest.template_index(position), manifest.image.template
+    header = FrameHeader(
+        epoch=epoch,
+        frame=frame,
+        pts_us=frame * 1_000_000 // manifest.fps,
+        template=template,
+        bounds=(0, 0, size.width, size.height),
+        flags=Flag.IDLE,
+    )
+    return header.pack(picture(template))
+
+
+def no_picture(_: int) -> bytes:
+    """For clients that draw the template themselves."""
+    return b""

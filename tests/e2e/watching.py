@@ -1,0 +1,114 @@
+"""Looks at the face on the canvas and listens to what the page plays."""
+
+import asyncio
+import io
+import time
+import urllib.request
+from typing import Any, NamedTuple
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from playwright.async_api import Page
+
+from common.avatars.package import default_folder, load
+
+LOOK_EVERY_S = 0.12
+AT_REST = 1.5
+"""A closed mouth differs from the template video by less, in grey levels."""
+
+HEAR = """
+(() => {
+  const connect = AudioNode.prototype.connect;
+  const ears = new WeakMap();
+  AudioNode.prototype.connect = function (target, ...rest) {
+    if (target instanceof AudioDestinationNode && this instanceof AudioBufferSourceNode) {
+      if (!ears.has(this.context)) ears.set(this.context, new AnalyserNode(this.context));
+      const ear = ears.get(this.context);
+      window.loudness = () => {
+        const wave = new Float32Array(ear.fftSize);
+        ear.getFloatTimeDomainData(wave);
+        return Math.sqrt(wave.reduce((sum, one) => sum + one * one, 0) / wave.length);
+      };
+      connect.call(this, ear);
+    }
+    return connect.call(this, target, ...rest);
+  };
+})();
+"""
+"""Lets a test hear what the page plays."""
+
+LOOK = """
+([x, y, width, height]) => {
+  const make = () => new OffscreenCanvas(width / 4, height / 4).getContext("2d", { willReadFrequently: true });
+  const small = (window.small ??= make());
+  small.imageSmoothingQuality = "medium";
+  small.drawImage(document.getElementById("screen"), x, y, width, height, 0, 0, width / 4, height / 4);
+  const { data } = small.getImageData(0, 0, width / 4, height / 4);
+  return { pixels: Array.from(data), loudness: window.loudness?.() ?? 0 };
+}
+"""
+"""The face on the canvas at a quarter of its size, RGBA, and the loudness of what is heard."""
+
+
+class Mouth(NamedTuple):
+    """Where the mouth is on the canvas, and what it looks like at rest."""
+
+    box: tuple[int, int, int, int]
+    at_rest: NDArray[np.float32]
+    """shape (template frames, pixels), as `_grey` gives them"""
+
+    def residual(self, pixels: list[int]) -> NDArray[np.float32]:
+        """What the template frame that is most alike leaves over: head motion is in the template, speech is not."""
+        rest = _grey(np.asarray(pixels, np.float32).reshape(-1, 4)) - self.at_rest
+        return np.asarray(rest[np.abs(rest).mean(axis=1).argmin()], np.float32)
+
+
+class Watched(NamedTuple):
+    """What was seen and heard for some seconds; a row for each look."""
+
+    residuals: NDArray[np.float32]
+    loudness: NDArray[np.float32]
+
+    @property
+    def opening(self) -> float:
+        """Grey levels by which the face differs from the template at most."""
+        return float(np.abs(self.residuals).mean(axis=1).max())
+
+    @property
+    def motion(self) -> float:
+        """Grey levels by which the face differs from itself, beyond what the head does."""
+        return float(np.abs(self.residuals[:, None] - self.residuals).mean(axis=2).max())
+
+
+def _grey(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Grey levels around their mean: browsers and FFmpeg differ in how they bring video to RGB."""
+    grey = pixels[..., :3].mean(axis=-1, dtype=np.float32).reshape(-1)
+    return np.asarray(grey - grey.mean(), np.float32)
+
+
+def mouth_of_demo(url: str) -> Mouth:
+    """The demo's face crop, in every frame of the template video that the page shows."""
+    x1, y1, x2, y2 = load(default_folder(), "demo").crops[0]
+    size = (x2 - x1) // 4, (y2 - y1) // 4
+    with urllib.request.urlopen(f"{url}/api/avatars/demo/template.mp4") as answer:
+        video = io.BytesIO(answer.read())
+    with av.open(video, mode="r") as container:
+        faces = [
+            _grey(cv2.resize(frame.to_ndarray(format="rgb24")[y1:y2, x1:x2], size, interpolation=cv2.INTER_AREA))
+            for frame in container.decode(video=0)
+        ]
+    return Mouth((x1, y1, x2 - x1, y2 - y1), np.stack(faces))
+
+
+async def watch(page: Page, mouth: Mouth, duration_s: float) -> Watched:
+    """Look and listen, some times a second."""
+    residuals, loudness = [], []
+    end_s = time.monotonic() + duration_s
+    while time.monotonic() < end_s:
+        look = await page.evaluate(LOOK, mouth.box)
+        residuals.append(mouth.residual(look["pixels"]))
+        loudness.append(look["loudness"])
+        await asyncio.sleep(LOOK_EVERY_S)
+    return Watched(np.stack(residuals), np.asarray(loudness, np.float32))
