@@ -1,8 +1,10 @@
 """Audio files in, MP4 files out, both with PyAV."""
 
 import os
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,6 +21,7 @@ AAC_RATES_HZ: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44
 H264: Final = {"crf": "20", "preset": "ultrafast", "tune": "fastdecode"}
 """A third of the work of `veryfast` at the same size: the picture hardly moves, so there is little to search for. 48 dB
 to the JPEGs, at which there is nothing left to deblock."""
+DECODED_AHEAD: Final = 3
 _BT601: Final = 5
 _BT709: Final = 1
 _LIMITED_RANGE: Final = 1
@@ -79,7 +82,8 @@ def _decoded(container: av.container.InputContainer) -> Iterator[NDArray[np.floa
 class VideoWriter:
     """Writes JPEG frames and the audio they belong to as H.264 and AAC into one open container.
 
-    The audio is written along with the frames, so that a player finds both near each other.
+    The audio is written along with the frames, so that a player finds both near each other. A thread of its own
+    decodes the JPEGs, a few ahead of the encoder.
     """
 
     def __init__(self, container: av.container.OutputContainer, fps: int, clip: Clip) -> None:
@@ -93,6 +97,8 @@ class VideoWriter:
         self._audio = container.add_stream("aac", rate=rate_hz, layout="mono")
         self._jpeg = av.VideoCodecContext.create("mjpeg", "r")
         self._to_aac = av.AudioResampler(format="fltp", layout="mono", rate=rate_hz)
+        self._decoder = ThreadPoolExecutor(max_workers=1)
+        self._coming: deque[Future[av.VideoFrame]] = deque()
 
     def write(self, picture: bytes) -> None:
         """Append one JPEG, and the audio up to its end.
@@ -100,9 +106,13 @@ class VideoWriter:
         Raises
         ------
         LipstreamError
-            The bytes are no JPEG, or the picture's size differs from the first one's.
+            The bytes of this picture or of one a few before are no JPEG, or its size differs from the first one's.
         """
-        frame = self._decode(picture)
+        self._coming.append(self._decoder.submit(self._decode, picture, self._frames + len(self._coming)))
+        if len(self._coming) > DECODED_AHEAD:
+            self._encode(self._coming.popleft().result())
+
+    def _encode(self, frame: av.VideoFrame) -> None:
         if self._video is None:
             self._video = self._add_video(frame.width, frame.height)
         if (frame.width, frame.height) != (self._video.width, self._video.height):
@@ -113,7 +123,9 @@ class VideoWriter:
         self._write_audio(self._frames * self._clip.rate_hz // self._fps)
 
     def finish(self) -> None:
-        """Write what the encoders still hold."""
+        """Write what is still under way; raises as `write`."""
+        while self._coming:
+            self._encode(self._coming.popleft().result())
         self._write_audio(len(self._clip.samples))
         if self._video is not None:
             self._container.mux(self._video.encode())
@@ -121,12 +133,16 @@ class VideoWriter:
             self._container.mux(self._audio.encode(block))
         self._container.mux(self._audio.encode())
 
-    def _decode(self, picture: bytes) -> av.VideoFrame:
+    def close(self) -> None:
+        """End the thread; what is under way is dropped."""
+        self._decoder.shutdown(cancel_futures=True)
+
+    def _decode(self, picture: bytes, number: int) -> av.VideoFrame:
         """A JPEG as BT.601 4:2:0, its own matrix: another would cost a way through RGB. An odd side loses a pixel."""
         try:
             [frame] = self._jpeg.decode(av.Packet(picture))
         except (ValueError, av.FFmpegError) as error:
-            raise LipstreamError(f"frame {self._frames} ({len(picture)} bytes) is no JPEG") from error
+            raise LipstreamError(f"frame {number} ({len(picture)} bytes) is no JPEG") from error
         return frame.reformat(
             width=frame.width // 2 * 2,
             height=frame.height // 2 * 2,
@@ -174,8 +190,10 @@ def open_mp4(path: Path, fps: int, clip: Clip) -> Iterator[VideoWriter]:
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}", field="output") from error
     try:
-        with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            writer = VideoWriter(container, fps, clip)
+        with (
+            av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+            closing(VideoWriter(container, fps, clip)) as writer,
+        ):
             yield writer
             writer.finish()
         part.replace(path)
