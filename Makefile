@@ -37,8 +37,10 @@ browser: setup
 			apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 		else echo "no Chromium here: the browser test will be skipped"; fi
 
-bench: setup ## Measure the pipeline, the compositor and the mel
+bench: setup ## Measure the pipeline, the start, the compositor and the mel
 	$(BIN)/python -m bench.pipeline
+	$(BIN)/python -m bench.start
+	$(BIN)/python -m bench.hostile
 	$(BIN)/python -m bench.compositor
 	$(BIN)/python -m bench.mel
 

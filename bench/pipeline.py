@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,14 +22,13 @@ from typing import Any
 
 import numpy as np
 
+from bench.server import URL, running
 from cli.media import read_audio
-from cli.up import missing_parts
 from common.avatars.package import default_folder, load
 from lipstream_client import connect
 from workers.inference.stage import load_avatar
 
 CHUNK_MS = 40
-PORT = 3917
 
 
 def main() -> None:
@@ -71,14 +69,8 @@ def measure_live(sessions: int, seconds: float, in_step: bool) -> dict[str, Any]
 
     In step, all sessions send at the same instants, the worst case: each frame waits for those of the others.
     """
-    command = [sys.executable, "-m", "cli", "up", "--port", str(PORT)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _await_ready()
+    with running():
         results = asyncio.run(_talk(sessions, seconds, 0.0 if in_step else CHUNK_MS / 1000 / sessions))
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(15)
     latencies = sorted(latency for result in results for latency in result["latencies_ms"])
     cuts = quantiles(latencies, n=100, method="inclusive")
     return {
@@ -93,14 +85,6 @@ def measure_live(sessions: int, seconds: float, in_step: bool) -> dict[str, Any]
     }
 
 
-def _await_ready() -> None:
-    for _ in range(300):
-        if not missing_parts("127.0.0.1", PORT):
-            return
-        time.sleep(0.2)
-    raise SystemExit("lipstream up did not become ready")
-
-
 async def _talk(sessions: int, seconds: float, apart_s: float) -> list[dict[str, Any]]:
     clip = read_audio(Path(str(files("gateway") / "console" / "sample.flac")))
     repeats = int(seconds // clip.duration_s) + 1
@@ -113,7 +97,7 @@ async def _session(pcm: bytes, rate_hz: int, delay_s: float) -> dict[str, Any]:
     """Send on the clock; a frame's latency counts from when the chunk with its last needed sample was sent."""
     await asyncio.sleep(delay_s)
     chunk_bytes = rate_hz * CHUNK_MS // 1000 * 2
-    async with connect(f"ws://127.0.0.1:{PORT}/ws", avatar="demo", sample_rate=rate_hz, pace="live") as session:
+    async with connect(URL, avatar="demo", sample_rate=rate_hz, pace="live") as session:
         sent_s: list[float] = []
         lookahead_frames = -(-session.started.lookahead_ms // CHUNK_MS)
         latencies_ms: list[float] = []

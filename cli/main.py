@@ -154,7 +154,7 @@ def stream(
     output: Output = None,
     frames: FramesDir = None,
     avatar: AvatarName = "demo",
-    chunk_ms: Annotated[int, typer.Option(min=1, max=500, help="Audio in one message.")] = 40,
+    chunk_ms: Annotated[int, typer.Option(min=1, max=10_000, help="Audio in one message.")] = 40,
     realtime: Annotated[
         bool, typer.Option("--realtime/--fast", help="Send on the clock, or as fast as the gateway takes it.")
     ] = False,

@@ -125,7 +125,25 @@ async def test_a_file_without_sound_is_explained_in_plain_words(page: Page, url:
     await expect(page.locator("#play")).to_be_enabled()
 
 
-@pytest.mark.skipif("LIPSTREAM_BENCH" not in os.environ, reason="takes a minute; set LIPSTREAM_BENCH=1")
+@pytest.mark.skipif("E2E_MINUTES" not in os.environ, reason="takes a minute; set E2E_MINUTES=1")
+async def test_of_fifty_interruptions_none_is_followed_by_a_frame_of_before(page: Page, url: str) -> None:
+    await open_console(page, url)
+    await choose(page, "microphone")
+    await page.click("#play")
+    await reach(page, "speaking")
+    before, interrupted = 0, 0
+    for epoch in range(51):
+        await asyncio.sleep(0.8)
+        numbers = await stats(page)
+        fresh = numbers["shown"][len(numbers["shown"]) - (numbers["framesShown"] - before) :]
+        assert {epoch_shown for epoch_shown, _ in fresh} <= {epoch}
+        interrupted += bool(fresh)
+        await page.keyboard.press("Escape")
+        before = (await stats(page))["framesShown"]
+    assert interrupted > 30, "most of them interrupted something"
+
+
+@pytest.mark.skipif("E2E_MINUTES" not in os.environ, reason="takes a minute; set E2E_MINUTES=1")
 async def test_sound_and_picture_stay_together_for_a_minute(page: Page, url: str, tmp_path: Path) -> None:
     await open_console(page, url)
     await page.set_input_files("#file", write_wav(tmp_path / "minute.wav", 62))

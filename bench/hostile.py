@@ -1,0 +1,116 @@
+"""An hour's worth of malformed messages in a minute: does the gateway grow, does a neighbour notice?
+
+    python -m bench.hostile [--messages 90000] [--json]
+
+Four attackers send what no client should: random bytes and damaged JSON, two of them in `lipstream.v1`, two in the
+language of the earlier servers. 90,000 messages are an hour of 25 a second. Beside them a session speaks the sample
+over and over; every time its frames must be those of the first time, when it was alone.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import psutil
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_socket
+from websockets.typing import Subprotocol
+
+from bench.server import URL, running
+from cli.media import read_audio
+from lipstream_client import connect
+
+ATTACKERS = 4
+WARM_UP = 10_000
+SECONDS = 2
+START = '{"type":"start","avatar":"demo","format":"f32le"}'
+EARLIER = '{"type":"list_models"}'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=90_000)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with running():
+        report = asyncio.run(_attack(arguments.messages))
+    print(json.dumps(report) if arguments.json else "\n".join(f"{name:22}{value}" for name, value in report.items()))
+    if not report["neighbour_undisturbed"]:
+        raise SystemExit("the neighbour's frames changed")
+
+
+async def _attack(messages: int) -> dict[str, Any]:
+    alone = await _speak()
+    await _all_attack(WARM_UP)
+    gateway = _gateway()
+    before_mb = gateway.memory_info().rss / 1e6
+    attack, heard = asyncio.create_task(_all_attack(messages)), []
+    while not attack.done():
+        heard.append(await _speak())
+    await attack
+    after_mb = gateway.memory_info().rss / 1e6
+    return {
+        "messages": messages,
+        "rss_before_mb": round(before_mb, 1),
+        "rss_after_mb": round(after_mb, 1),
+        "growth_percent": round(100 * (after_mb / before_mb - 1), 2),
+        "neighbour_utterances": len(heard),
+        "neighbour_undisturbed": set(heard) == {alone},
+    }
+
+
+def _gateway() -> psutil.Process:
+    """The gateway of the server that was started here."""
+    children = psutil.Process().children(recursive=True)
+    return next(child for child in children if child.cmdline()[-1] == "gateway")
+
+
+async def _speak() -> str:
+    """A digest of the frames of some seconds of the sample."""
+    clip = read_audio(Path(str(files("gateway") / "console" / "sample.flac")))
+    digest = sha256()
+    async with connect(URL, avatar="demo", sample_rate=clip.rate_hz, pace="lossless") as session:
+        await session.send_audio(clip.pcm[: SECONDS * clip.rate_hz * 2])
+        await session.end()
+        async for frame in session.frames():
+            digest.update(frame.picture)
+    return digest.hexdigest()
+
+
+async def _all_attack(messages: int) -> None:
+    await asyncio.gather(*(_one_attacks(seed, messages // ATTACKERS) for seed in range(ATTACKERS)))
+
+
+async def _one_attacks(seed: int, messages: int) -> None:
+    rng, is_ours = random.Random(seed), seed % 2 == 0
+    async with open_socket(URL, subprotocols=[Subprotocol("lipstream.v1")] if is_ours else None) as socket:
+        await socket.send(START if is_ours else EARLIER)
+        hearing = asyncio.create_task(_hear(socket))
+        for _ in range(messages):
+            await socket.send(_malformed(rng))
+        hearing.cancel()
+
+
+async def _hear(socket: ClientConnection) -> None:
+    async for _ in socket:
+        pass
+
+
+def _malformed(rng: random.Random) -> str | bytes:
+    """Bytes that are never a multiple of four, which would be audio, or text that is nearly JSON."""
+    noise = rng.randbytes(4 * rng.randrange(200) + rng.randrange(1, 4))
+    if rng.random() < 0.7:
+        return noise
+    kind = rng.choice(["begin", "switch", "inference", "get_frame", "?"])
+    text = json.dumps({"type": kind, "model_name": noise.hex()})
+    cut = rng.randrange(len(text))
+    return text[:cut] + rng.choice(["", "{", "\x00", "9" * 30]) + text[cut + rng.randrange(3) :]
+
+
+if __name__ == "__main__":
+    main()

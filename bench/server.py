@@ -1,0 +1,34 @@
+"""`lipstream up` around a measurement."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+from cli.up import missing_parts
+
+PORT = 3917
+URL = f"ws://127.0.0.1:{PORT}/ws"
+
+
+@contextlib.contextmanager
+def running() -> Iterator[None]:
+    """A server as a user starts it, ready when the block begins."""
+    command = [sys.executable, "-m", "cli", "up", "--port", str(PORT)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _await_ready()
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(15)
+
+
+def _await_ready() -> None:
+    for _ in range(300):
+        if not missing_parts("127.0.0.1", PORT):
+            return
+        time.sleep(0.2)
+    raise SystemExit("lipstream up did not become ready")
