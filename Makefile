@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 PORT ?= 3000
+MINUTES ?= 30
 BIN := .venv/bin
 
-.PHONY: help setup demo test check bench browser clean
+.PHONY: help setup demo test check bench chaos soak browser clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -41,8 +42,16 @@ bench: setup ## Measure the pipeline, the start, the compositor and the mel
 	$(BIN)/python -m bench.pipeline
 	$(BIN)/python -m bench.start
 	$(BIN)/python -m bench.hostile
+	$(BIN)/python -m bench.overload
+	$(BIN)/python -m bench.top
 	$(BIN)/python -m bench.compositor
 	$(BIN)/python -m bench.mel
+
+chaos: setup ## Kill, freeze, drain and poison processes while sessions speak; the report is docs/reliability/chaos.md
+	$(BIN)/python -m tests.chaos --report docs/reliability
+
+soak: setup ## Sessions come and go (MINUTES=30): does anything grow? The report is docs/reliability/soak.md
+	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --report docs/reliability
 
 clean: ## Remove what was built
 	rm -rf .venv dist build

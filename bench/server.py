@@ -1,6 +1,7 @@
-"""`lipstream up` around a measurement."""
+"""`lipstream up` around a measurement, which asks for as much as it likes."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -17,7 +18,12 @@ URL = f"ws://127.0.0.1:{PORT}/ws"
 def running() -> Iterator[None]:
     """A server as a user starts it, ready when the block begins."""
     command = [sys.executable, "-m", "cli", "up", "--port", str(PORT)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"LIPSTREAM_ADMIT_BY_LOAD": "false"},
+    )
     try:
         _await_ready()
         yield

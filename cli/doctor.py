@@ -14,7 +14,8 @@ import onnxruntime as ort
 from cli import embedded_redis
 from common.avatars.package import default_folder, load, names
 from common.errors import LipstreamError
-from common.redis_client import check_server, connect
+from common.redis_address import shown
+from common.redis_client import check_server, close, connect
 from common.settings import Settings
 from gateway.main import check_port
 from workers.inference.engine import PROVIDERS, REMEDIES, Provider
@@ -75,9 +76,9 @@ def _configured_redis(url: str) -> Check:
         try:
             return await check_server(redis)
         finally:
-            await redis.aclose()
+            await close(redis)
 
-    return _tried("redis_url", lambda: f"{url}, version {asyncio.run(ask())}", "start it, or correct redis_url")
+    return _tried("redis_url", lambda: f"{shown(url)}, version {asyncio.run(ask())}", "start it, or correct redis_url")
 
 
 def _port(host: str, port: int) -> Check:

@@ -1,19 +1,17 @@
 """The `lipstream` command. What a command needs is imported when it runs, so that `--help` is quick."""
 
-import json
 import sys
 import traceback
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
+from cli.inspect import commands as inspection
+from cli.options import Config, Json, RedisUrl, print_json, settings_of
 from common.errors import AvatarError, InputError, LipstreamError, ProviderError, SettingsError
-
-if TYPE_CHECKING:
-    from common.settings import Settings
 
 EXIT_FAULT: Final = 1
 EXIT_MISTAKE: Final = 2
@@ -26,12 +24,9 @@ app = typer.Typer(
 avatar_app = typer.Typer(help="The avatars of this installation.", no_args_is_help=True)
 app.add_typer(avatar_app, name="avatar")
 
-Config = Annotated[Path | None, typer.Option(help="YAML file of settings.", metavar="FILE")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.  [default: 3000]")]
-RedisUrl = Annotated[str | None, typer.Option(help="Redis to use: redis://, rediss:// or unix://.")]
 AvatarsDir = Annotated[Path | None, typer.Option(help="Folder of avatar packages.  [default: those that ship]")]
 Audio = Annotated[Path, typer.Argument(help="Audio file of any format that FFmpeg reads.")]
 AvatarName = Annotated[str, typer.Option("--avatar", help="Avatar to animate.")]
@@ -67,12 +62,6 @@ def main() -> None:
         sys.exit(EXIT_MISTAKE if isinstance(error, _MISTAKES) else EXIT_FAULT)
 
 
-def _settings(config: Path | None, **overrides: Any) -> "Settings":
-    from common.settings import load
-
-    return load(config, **overrides)
-
-
 @app.callback()
 def _common(
     context: typer.Context,
@@ -101,7 +90,7 @@ def up(
     from cli.up import up as run
 
     places = {"port": port, "host": host, "redis_url": redis_url}
-    settings = _settings(config, **places, avatars=avatars, avatars_dir=avatars_dir, provider=provider)
+    settings = settings_of(config, **places, avatars=avatars, avatars_dir=avatars_dir, provider=provider)
     run(settings, workers, Console())
 
 
@@ -111,7 +100,7 @@ def gateway(port: Port = None, host: Host = None, redis_url: RedisUrl = None, co
     from common.logging import configure
     from gateway.main import run
 
-    settings = _settings(config, port=port, host=host, redis_url=redis_url)
+    settings = settings_of(config, port=port, host=host, redis_url=redis_url)
     configure(settings.log_level)
     run(settings)
 
@@ -123,7 +112,7 @@ def worker(stage: StageName, redis_url: RedisUrl = None, provider: ProviderName 
 
     from common.logging import configure
 
-    settings = _settings(config, redis_url=redis_url, provider=provider)
+    settings = settings_of(config, redis_url=redis_url, provider=provider)
     configure(settings.log_level)
     import_module(f"workers.{stage}.main").run(settings)
 
@@ -143,7 +132,7 @@ def render(
     from cli.progress import report
     from cli.render import render_file
 
-    settings = _settings(config, avatars_dir=avatars_dir, provider=provider)
+    settings = settings_of(config, avatars_dir=avatars_dir, provider=provider)
     report(render_file(audio, avatar, settings, output, frames), as_json=as_json)
 
 
@@ -179,10 +168,10 @@ def doctor(as_json: Json = False, port: Port = None, redis_url: RedisUrl = None,
     from cli.doctor import examine
     from cli.tables import print_checks
 
-    settings = _settings(config, port=port, redis_url=redis_url)
+    settings = settings_of(config, port=port, redis_url=redis_url)
     checks = list(examine(settings))
     if as_json:
-        _print_json({"ok": not any(c.status == "missing" for c in checks), "checks": [c._asdict() for c in checks]})
+        print_json({"ok": not any(c.status == "missing" for c in checks), "checks": [c._asdict() for c in checks]})
     else:
         print_checks(checks)
     if any(check.status == "missing" for check in checks):
@@ -197,9 +186,9 @@ def avatar_list(avatars_dir: AvatarsDir = None, as_json: Json = False, config: C
 
     found = rows(_folder(config, avatars_dir))
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
-        print_rows(found)
+        print_rows(found, "no avatars here")
 
 
 @avatar_app.command("show")
@@ -210,16 +199,15 @@ def avatar_show(name: str, avatars_dir: AvatarsDir = None, as_json: Json = False
 
     found = details(_folder(config, avatars_dir), name)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         print_record(found)
+
+
+inspection.register(app)
 
 
 def _folder(config: Path | None, avatars_dir: Path | None) -> Path:
     from common.avatars.package import default_folder
 
-    return _settings(config, avatars_dir=avatars_dir).avatars_dir or default_folder()
-
-
-def _print_json(content: Any) -> None:
-    sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    return settings_of(config, avatars_dir=avatars_dir).avatars_dir or default_folder()

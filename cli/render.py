@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from cli.ahead import ahead, taking_turns
 from cli.media import Clip, read_audio
@@ -114,12 +114,24 @@ def pcm_of(clip: Clip) -> bytes:
     return pcm
 
 
-def tasks_of(manifest: Manifest, pcm: bytes, settings: Settings) -> Iterator[Task]:
+class View(NamedTuple):
+    """How a segment is shown: over which template position it begins, how many frames of it, and how much of them."""
+
+    template: int = 0
+    frames: int | None = None
+    output: Literal["frame", "patch"] = "frame"
+
+
+_ALL: Final = View()
+
+
+def tasks_of(manifest: Manifest, pcm: bytes, settings: Settings, view: View = _ALL) -> Iterator[Task]:
     """The tasks of one closed segment, in order; times are of no use here and are 0."""
     # Stages remember by session what they computed, so another recording must be another session.
     session = f"offline-{hashlib.sha256(pcm).hexdigest()[:16]}"
     samples = len(pcm) // BYTES_PER_SAMPLE
     frames = frames_covering(samples, manifest.samples_per_frame)
+    frames = frames if view.frames is None else min(frames, view.frames)
     for first in range(0, frames, settings.task_frames):
         yield Task(
             session=session,
@@ -130,15 +142,18 @@ def tasks_of(manifest: Manifest, pcm: bytes, settings: Settings) -> Iterator[Tas
             first=first,
             count=min(settings.task_frames, frames - first),
             samples=samples,
-            template=first,
+            template=view.template + first,
             quality=settings.jpeg_quality,
+            output=view.output,
             ingest_ms=0,
             deadline_ms=0,
             sent_ms=0,
         )
 
 
-def render_frames(manifest: Manifest, stages: Stages, pcm: bytes, settings: Settings) -> Iterator[bytes]:
+def render_frames(
+    manifest: Manifest, stages: Stages, pcm: bytes, settings: Settings, view: View = _ALL
+) -> Iterator[bytes]:
     """The frames of a recording as clients get them, header and JPEG, one segment from frame 0 on.
 
     Model, compositor and the caller work at the same time, a few tasks ahead of each other.
@@ -147,7 +162,7 @@ def render_frames(manifest: Manifest, stages: Stages, pcm: bytes, settings: Sett
     ----------
     pcm : PCM16 at 16 kHz.
     """
-    jobs = (_job_of(manifest, task, pcm) for task in tasks_of(manifest, pcm, settings))
+    jobs = (_job_of(manifest, task, pcm) for task in tasks_of(manifest, pcm, settings, view))
     columns = (_onward(stages.audio, job) for job in jobs)
     patches = ahead(partial(_onward, stages.inference), columns, stages.models, depth=3 + stages.models)
     for frames in ahead(lambda job: stages.compositor([job])[0], patches):

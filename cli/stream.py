@@ -51,7 +51,7 @@ async def stream(request: Request) -> Summary:
     try:
         return await _stream(request)
     except LipstreamClientError as error:
-        raise _translated(error) from error
+        raise translated(error) from error
 
 
 async def _stream(request: Request) -> Summary:
@@ -123,7 +123,7 @@ async def _collect(session: Session, write: Write, advance: Callable[[], None]) 
     return count
 
 
-def _translated(error: LipstreamClientError) -> LipstreamError:
+def translated(error: LipstreamClientError) -> LipstreamError:
     kind = InputError if error.code.startswith("bad_") and error.code not in ("bad_frame", "bad_message") else None
     message = error.message if error.code in ("unreachable", "refused") else str(error)
     return (kind or LipstreamError)(message, field=error.field, limit=error.limit)

@@ -38,7 +38,8 @@ class Policy:
     healthy_after_s: float = 10.0
     """A child that ran so long has the right to a quick restart again."""
     quick_exits_max: int = 5
-    """So many exits in a row before `healthy_after_s`, and the whole is given up."""
+    """So many exits in a row before `healthy_after_s`, and the whole is given up. Death by a signal (a crash, a kill,
+    memory run out) only waits longer each time: one poisonous task must not end the whole."""
     grace_s: float = 10.0
     """From SIGTERM to SIGKILL."""
 
@@ -51,6 +52,8 @@ class Supervisor:
     """
 
     def __init__(self, log: Log, policy: Policy | None = None) -> None:
+        self.process_ids: dict[str, int] = {}
+        """Of the children that run now, by name."""
         self._log = log
         self._policy = policy or Policy()
         self._groups: list[list[asyncio.Task[None]]] = []
@@ -86,15 +89,17 @@ class Supervisor:
             keeper.result()
 
     async def _keep(self, child: Child) -> None:
-        quick_exits = 0
+        falls = quick_exits = 0
         while True:
             started_s = time.monotonic()
             code = await self._run_once(child)
-            ran_s = time.monotonic() - started_s
-            quick_exits = 0 if ran_s >= self._policy.healthy_after_s else quick_exits + 1
+            if time.monotonic() - started_s >= self._policy.healthy_after_s:
+                falls = quick_exits = 0
+            else:
+                falls, quick_exits = falls + 1, 0 if code < 0 else quick_exits + 1
             if quick_exits >= self._policy.quick_exits_max:
                 raise LipstreamError(f"{child.name} ended {quick_exits} times in a row, last with {_in_words(code)}")
-            pause_s = min(self._policy.restart_max_s, self._policy.restart_min_s * 2 ** max(0, quick_exits - 1))
+            pause_s = min(self._policy.restart_max_s, self._policy.restart_min_s * 2 ** min(16, max(0, falls - 1)))
             self._log(child.name, f"ended with {_in_words(code)}; starting it again in {pause_s:g} s")
             await asyncio.sleep(pause_s)
 
@@ -112,10 +117,12 @@ class Supervisor:
             )
         except OSError as error:
             raise LipstreamError(f"cannot start {child.name} ({child.command[0]}): {error.strerror}") from error
+        self.process_ids[child.name] = process.pid
         relay = asyncio.create_task(self._relay(child.name, process))
         try:
             return await process.wait()
         finally:
+            del self.process_ids[child.name]
             await self._end(process)
             await asyncio.wait({relay}, timeout=1)
             relay.cancel()

@@ -22,13 +22,13 @@ def print_checks(checks: Sequence[Check]) -> None:
     Console().print(table)
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Records of like keys, one a line."""
+def print_rows(rows: Sequence[Mapping[str, Any]], empty: str) -> None:
+    """Records of like keys, one a line; `empty` is said where there are none."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = Table(*names, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(str(row.get(name, ""))) for name in names))
-    Console().print(table if rows else "no avatars here")
+    Console().print(table if rows else empty)
 
 
 def print_record(record: Mapping[str, Any]) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import json
 import os
-import re
 import signal
 import sys
 import time
@@ -21,7 +20,8 @@ from cli.embedded_redis import RedisServer, prepared
 from cli.supervisor import Child, Log, Supervisor
 from common.avatars.registry import load_all
 from common.errors import BusError
-from common.redis_client import check_server, connect
+from common.redis_address import shown
+from common.redis_client import check_server, close, connect
 from common.settings import PREFIX, Settings
 from gateway.doors import doors
 from gateway.main import check_port
@@ -95,7 +95,7 @@ async def _bring_up(
     version = await _redis_version(settings, within_s=_REDIS_START_S)
     supervisor.start(*children)
     await _until_ready(settings, console)
-    where = f"{'embedded' if own else without_password(settings.redis_url)}, version {version}"
+    where = f"{'embedded' if own else shown(settings.redis_url)}, version {version}"
     console.print(_panel(settings, where))
     await asyncio.Event().wait()
 
@@ -160,7 +160,7 @@ async def _redis_version(settings: Settings, within_s: float = 0.0) -> str:
                     raise
             await asyncio.sleep(_POLL_S / 5)
     finally:
-        await redis.aclose()
+        await close(redis)
 
 
 async def _until_ready(settings: Settings, console: Console) -> None:
@@ -189,11 +189,6 @@ def missing_parts(host: str, port: int) -> list[str]:
 def local_host(host: str) -> str:
     """The address under which this machine reaches a server that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-
-
-def without_password(url: str) -> str:
-    """A Redis URL as it may be shown."""
-    return re.sub(r"//[^/@]*@", "//***@", url)
 
 
 def _panel(settings: Settings, redis: str) -> Panel:

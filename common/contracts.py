@@ -6,7 +6,7 @@ One `Task` travels through the three work streams; only its payload changes:
 * audio -> inference: the log-mel columns that the task's frames need, float32, shape (columns, bands).
 * inference -> compositor: the mouth patches, uint8, shape (count, height, width, 3), BGR.
 
-The compositor writes the frame ring and sends a `Notice` to the session's gateway.
+The compositor writes the frame ring and sends a `Notice` to the session's gateway; so does who gives a task up.
 Fields are plain words in Redis (`redis-cli XRANGE stage:audio - +` reads well); only the payload is binary.
 """
 
@@ -50,7 +50,8 @@ class _Message(BaseModel):
 class Task(_Message):
     """Frames `first .. first + count` of one session's segment, on their way to the screen.
 
-    Times are Unix milliseconds of the writer's clock, so machines need NTP.
+    Times are Unix milliseconds of the gateway's clock. Workers add what has passed by Redis' clock since the entry was
+    written, so that no two machines need to agree on the time.
     """
 
     v: Literal["1"] = "1"
@@ -87,8 +88,14 @@ class Task(_Message):
         return self.first - self.base
 
 
+class Handover(_Message):
+    """gateway -> the gateway before it: the session's client has come to us, leave it alone."""
+
+    moved: str = Field(pattern=SESSION_ID_PATTERN)
+
+
 class Notice(_Message):
-    """compositor -> gateway: frames `first .. first + count` of the session are in its ring."""
+    """A worker -> the gateway: frames `first .. first + count` of the session are in its ring, or will never be."""
 
     session: str = Field(pattern=SESSION_ID_PATTERN)
     epoch: int = Field(ge=0)
@@ -96,3 +103,4 @@ class Notice(_Message):
     count: int = Field(ge=1)
     ingest_ms: float
     timings: str = ""
+    lost: str = Field("", max_length=1_000, description="why the frames will never come; empty: they are in the ring")

@@ -1,27 +1,30 @@
 """Payloads of tasks: inside the stream entry while they are small, else in an expiring blob (claim check)."""
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from common import keys
+from common.batch import Batch
 from common.contracts import Task
 from common.redis_client import translated
 from common.stage import Delivery
 
 
-def add_task(pipe: Pipeline, stream: str, task: Task, payload: bytes, *, inline_bytes: int, ttl_s: int) -> None:
-    """Queue the commands that put a task with its payload on a stream."""
+def add_task(batch: Batch, stream: str, task: Task, payload: bytes, *, inline_bytes: int, ttl_s: int) -> None:
+    """Queue the commands that put a task with its payload on a stream; the payload is there before the task."""
     fields: dict[Any, Any] = dict(task.to_fields())
     if len(payload) <= inline_bytes:
         fields["payload"] = payload
     else:
-        # Named by what it holds: a repeated task overwrites the same blob.
-        fields["blob"] = keys.blob(task.session, f"{stream}:{task.epoch}:{task.first}-{task.end}")
-        pipe.set(fields["blob"], payload, ex=ttl_s)
-    pipe.xadd(stream, fields)
+        # Each entry has a blob of its own: whoever finishes a repeat must not take the other's payload away.
+        fields["blob"] = keys.blob(
+            task.session, f"{stream}:{task.epoch}:{task.first}-{task.end}:{uuid.uuid4().hex[:8]}"
+        )
+        batch.first.set(fields["blob"], payload, ex=ttl_s)
+    batch.then.xadd(stream, fields)
 
 
 def split(fields: dict[bytes, bytes]) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:

@@ -46,13 +46,17 @@ class StreamResampler:
 
     Of N samples pushed in all, round(N * 16000 / rate) come out once `finish` was called.
 
+    Parameters
+    ----------
+    made : outputs that another resampler has made of the stream; `position` says where to go on pushing.
+
     Raises
     ------
     AudioError
         The rate is outside 8,000 to 48,000 Hz, or a chunk has an odd number of bytes.
     """
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, made: int = 0) -> None:
         if not RATE_MIN_HZ <= rate_hz <= RATE_MAX_HZ:
             raise AudioError(
                 f"sample_rate must be {RATE_MIN_HZ} to {RATE_MAX_HZ} Hz, got {rate_hz}",
@@ -61,10 +65,16 @@ class StreamResampler:
             )
         self._ratio = Fraction(rate_hz, SAMPLE_RATE_HZ)
         self._weights = _filter_bank(rate_hz)
+        self._made = made
         # Half a filter of silence stands before the first sample, so that output 0 lies on input 0.
-        self._held = np.zeros(self._half - 1, dtype=np.float64)
-        self._received = 0
-        self._made = 0
+        start = int(made * self._ratio) - (0 if self._ratio == 1 else self._half - 1)
+        self._held = np.zeros(max(0, -start), dtype=np.float64)
+        self._received = max(0, start)
+
+    @property
+    def position(self) -> int:
+        """Samples of the stream that have come in, or that need not."""
+        return self._received
 
     @property
     def _half(self) -> int:
@@ -75,6 +85,7 @@ class StreamResampler:
         if len(pcm) % BYTES_PER_SAMPLE:
             raise AudioError(f"PCM16 has an even number of bytes, got {len(pcm)}", field="audio")
         if self._ratio == 1:
+            self._received += len(pcm) // BYTES_PER_SAMPLE
             return pcm
         samples = np.frombuffer(pcm, dtype="<i2")
         blocks = (samples[start : start + _BLOCK_SAMPLES] for start in range(0, len(samples), _BLOCK_SAMPLES))

@@ -1,31 +1,24 @@
-"""The session store: one readable hash a session."""
+"""The session store: one readable hash a session, and beside it one of its newest segments.
+
+Together with the rings that is all that a gateway needs to go on with a session that another one has lost.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from common import keys
+from common.avatars.timeline import Span
+from common.records import Checkpoint, SegmentRecord, SessionRecord, Stored
 from common.redis_client import translated
 
-
-class SessionRecord(BaseModel):
-    """What Redis knows of a session."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    avatar: str
-    gateway: str
-    state: str
-    epoch: int
-    sample_rate: int
-    fps: int
-    created_at: float
-    last_seen: float
-    next_frame: int = 0
-    concealed: int = 0
+OPEN, MOVING, AWAY = "open", "moving", "away"
+"""States of a session: with its client, on its way to another gateway, waiting for its client."""
+SEGMENTS_KEPT = 64
+"""Segments of a session that Redis remembers: those whose frames a client may not have got yet."""
 
 
 async def create(redis: Redis, session: str, record: SessionRecord, *, ttl_s: int) -> None:
@@ -42,6 +35,24 @@ async def read(redis: Redis, session: str) -> SessionRecord | None:
     with translated():
         fields: Any = await redis.hgetall(keys.session(session))
     return _record(fields)
+
+
+async def stored(redis: Redis, session: str) -> Stored | None:
+    """What is needed to go on with a session; None when it is gone."""
+    ring = keys.audio_ring(session)
+    with translated():
+        pipe = redis.pipeline(transaction=False)
+        pipe.hgetall(keys.session(session))
+        pipe.hgetall(keys.segments(session))
+        pipe.xrange(ring, count=1)
+        pipe.xrevrange(ring, count=1)
+        fields, segments, oldest, newest = await pipe.execute()
+    record = _record(fields)
+    if record is None:
+        return None
+    found = sorted(map(SegmentRecord.model_validate_json, segments.values()), key=lambda segment: segment.number)
+    span = Span(keys.frame_of_entry(oldest[0][0]), keys.frame_of_entry(newest[0][0]) + 1) if newest else Span(0, 0)
+    return Stored(record, found, span)
 
 
 async def every(redis: Redis) -> dict[str, SessionRecord]:
@@ -75,9 +86,18 @@ async def epochs(redis: Redis, sessions: Sequence[str]) -> dict[str, int | None]
     return {s: None if epoch is None else int(epoch) for s, epoch in zip(unique, replies, strict=True)}
 
 
-def raise_epoch(pipe: Pipeline, session: str, epoch: int) -> None:
-    """Queue the write after which every stage drops the session's tasks of older epochs."""
-    pipe.hset(keys.session(session), "epoch", str(epoch))
+def note_checkpoint(pipe: Pipeline, session: str, checkpoint: Checkpoint) -> None:
+    """Queue the write of a checkpoint; after it every stage drops the session's tasks of older epochs."""
+    fields: Any = checkpoint.model_dump()
+    pipe.hset(keys.session(session), mapping=fields)
+
+
+def note_segment(pipe: Pipeline, session: str, segment: SegmentRecord, *, ttl_s: int) -> None:
+    """Queue the write of a segment's beginning or end."""
+    key = keys.segments(session)
+    pipe.hset(key, str(segment.number), segment.model_dump_json())
+    pipe.hdel(key, str(segment.number - SEGMENTS_KEPT))
+    pipe.expire(key, ttl_s)
 
 
 async def touch(redis: Redis, session: str, now_s: float, *, ttl_s: int, **counters: int | str) -> None:
@@ -86,12 +106,53 @@ async def touch(redis: Redis, session: str, now_s: float, *, ttl_s: int, **count
         pipe = redis.pipeline(transaction=False)
         fields: Any = {"last_seen": now_s, **counters}
         pipe.hset(keys.session(session), mapping=fields)
-        for key in (keys.session(session), keys.audio_ring(session), keys.frame_ring(session)):
-            pipe.expire(key, ttl_s)
+        _expire(pipe, session, ttl_s)
         await pipe.execute()
 
 
-async def delete(redis: Redis, session: str) -> None:
-    """Remove the session and its rings; blobs expire by themselves."""
+async def take_over(redis: Redis, session: str, gateway: str, state: str, *, ttl_s: int) -> None:
+    """From now on the session is this gateway's: `MOVING` while it waits for another to let go, then `open`."""
     with translated():
-        await redis.unlink(keys.session(session), keys.audio_ring(session), keys.frame_ring(session))
+        pipe = redis.pipeline(transaction=False)
+        pipe.hset(keys.session(session), mapping={"gateway": gateway, "state": state})
+        _expire(pipe, session, ttl_s)
+        await pipe.execute()
+
+
+async def leave(redis: Redis, session: str, *, ttl_s: int) -> None:
+    """The client is away; the session waits for it for so long."""
+    with translated():
+        pipe = redis.pipeline(transaction=False)
+        pipe.hset(keys.session(session), "state", AWAY)
+        _expire(pipe, session, ttl_s)
+        await pipe.execute()
+
+
+class Holder(NamedTuple):
+    """The gateway whose a session is, and in which state."""
+
+    gateway: str
+    state: str
+
+
+async def holder(redis: Redis, session: str) -> Holder | None:
+    """Who has the session; None when it is gone."""
+    with translated():
+        found: Any = await redis.hmget(keys.session(session), "gateway", "state", "epoch")
+    # A write that came after the end makes a stump, which lacks some of them.
+    return None if None in found else Holder(found[0].decode(), found[1].decode())
+
+
+async def delete(redis: Redis, session: str) -> None:
+    """Remove the session, its segments and its rings; blobs expire by themselves."""
+    with translated():
+        await redis.unlink(*_keys(session))
+
+
+def _keys(session: str) -> tuple[str, ...]:
+    return keys.session(session), keys.segments(session), keys.audio_ring(session), keys.frame_ring(session)
+
+
+def _expire(pipe: Pipeline, session: str, ttl_s: int) -> None:
+    for key in _keys(session):
+        pipe.expire(key, ttl_s)

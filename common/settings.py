@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     # where things are
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="redis://, rediss:// or unix:// URL")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="one of the forms in common/redis_address.py")
     host: str = Field("127.0.0.1", description="address that the gateway listens on")
     port: int = Field(3000, ge=1, le=65535, description="port that the gateway listens on")
     avatars_dir: Path | None = Field(None, description="folder of avatar packages; None: those that ship")
@@ -55,7 +55,12 @@ class Settings(BaseSettings):
     batch_max: PositiveInt = Field(16, le=256, description="tasks that a worker takes at once")
     max_wait_ms: float = Field(2.0, ge=0, le=100, description="how long a busy inference worker waits to fill a batch")
     block_ms: PositiveInt = Field(250, le=5_000, description="longest blocking read; bounds the reaction to SIGTERM")
-    reclaim_idle_ms: PositiveInt = Field(500, description="a task idle for longer is taken from its worker")
+    reclaim_idle_ms: PositiveInt = Field(
+        400, ge=50, description="a task idle for longer is taken from its worker: bounds the stall when one dies"
+    )
+    work_max_s: PositiveFloat = Field(
+        60.0, description="a worker that is busy with one batch for longer hangs, and ends"
+    )
     max_attempts: PositiveInt = Field(5, le=100, description="deliveries after which a task goes to the dead letters")
     heartbeat_s: PositiveFloat = Field(2.0, description="how often workers and sessions say that they are alive")
     blob_inline_bytes: PositiveInt = Field(65_536, description="larger payloads go to a blob key")
@@ -69,11 +74,31 @@ class Settings(BaseSettings):
     frame_deadline_ms: PositiveInt = Field(2_000, description="a live frame later than this is concealed")
     lossless_deadline_ms: PositiveInt = Field(30_000, description="the same for sessions that asked for every frame")
     flush_after_ms: PositiveInt = Field(600, description="a pause in the arriving audio that ends a segment")
+    skip_after_ms: PositiveInt = Field(
+        1_000, description="a live frame that waits for longer to be worked on is skipped"
+    )
+    resume_s: PositiveInt = Field(30, description="how long a session waits for a client that was cut off")
+    resume_token_s: PositiveInt = Field(86_400, description="life of a token that resumes a session")
+    outage_s: PositiveFloat = Field(10.0, description="how long a session outlives an unreachable or full Redis")
     session_ttl_s: PositiveInt = Field(120, description="expiry of a session's keys after its last sign of life")
     max_sessions: PositiveInt = Field(100, description="sessions that one gateway admits")
     message_max_bytes: PositiveInt = Field(1_048_576, description="largest WebSocket message that is accepted")
     intake_bytes: PositiveInt = Field(2_097_152, description="audio of a session that may wait to be taken")
     stats_interval_s: PositiveFloat = Field(1.0, description="how often a session is told its own numbers")
+
+    # recordings
+    record: Literal["off", "asked", "all"] = Field("off", description="which sessions are recorded")
+    recordings_url: str = Field("recordings", min_length=1, description="folder, or URL as s3://bucket/folder")
+    recordings_keep_days: PositiveFloat | None = Field(None, description="older recordings are pruned; None: kept")
+    record_pictures: bool = Field(False, description="keep the pictures too, some 60 kB a 720p frame")
+
+    # overload
+    admit_by_load: bool = Field(True, description="refuse new sessions that the workers cannot bear")
+    load_poll_s: PositiveFloat = Field(0.5, le=10, description="how often a gateway looks at queues and workers")
+    queue_age_high_ms: PositiveInt = Field(500, description="new sessions are refused while tasks wait for longer")
+    queue_age_low_ms: PositiveInt = Field(100, description="they are admitted again once no task waits for so long")
+    queue_age_samples: PositiveInt = Field(4, le=100, description="looks in a row that must agree on either")
+    capacity_share: float = Field(0.85, gt=0, le=1, description="share of the measured capacity that sessions may take")
 
     # doors
     api_keys: Annotated[dict[KeyName, KeySecret], NoDecode] = Field(
@@ -111,16 +136,20 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
-        if self.reclaim_idle_ms < self.block_ms:
-            raise ValueError("reclaim_idle_ms must not be below block_ms, or live workers lose their tasks")
         if self.in_flight_frames > self.frame_ring_slots:
             raise ValueError("in_flight_frames must not exceed frame_ring_slots, or frames overwrite each other")
         if self.audio_ring_frames < self.in_flight_frames + 100:
             raise ValueError("audio_ring_frames must exceed in_flight_frames by 100, the models' look-back and -ahead")
+        if self.queue_age_low_ms >= self.queue_age_high_ms:
+            raise ValueError("queue_age_low_ms must be below queue_age_high_ms, or admission flutters")
         if self.task_frames > self.in_flight_frames:
             raise ValueError("task_frames must not exceed in_flight_frames")
         if self.frame_deadline_ms < 2 * self.reclaim_idle_ms:
             raise ValueError("frame_deadline_ms must be at least twice reclaim_idle_ms, or a lost worker costs frames")
+        if self.skip_after_ms < 2 * self.reclaim_idle_ms:
+            raise ValueError("skip_after_ms must be at least twice reclaim_idle_ms, or a lost worker costs frames")
+        if self.session_ttl_s < self.resume_s:
+            raise ValueError("session_ttl_s must not be below resume_s, or there is nothing to come back to")
         return self
 
     @classmethod

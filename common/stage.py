@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from redis.asyncio import Redis
 
+from common.clock import written_ms
 from common.contracts import Task
 from common.jobs import Job
 
@@ -45,3 +46,17 @@ class Stage:
     avatars: tuple[str, ...] = ()
     max_wait_ms: float = 0.0
     batch_max: int | None = None
+
+
+def left_ms(delivery: Delivery, now_ms: float) -> float:
+    """How long somebody still waits for a delivery's frames; `now_ms` is Redis' time, the gateway's cancels out."""
+    task = delivery.task
+    return task.deadline_ms - task.sent_ms - (now_ms - written_ms(delivery.entry_id))
+
+
+def onward(stage: str, delivery: Delivery, started_ms: float, finished_ms: float) -> Task:
+    """The task as the next stage gets it: stamped with this stage's queue wait and work; times are Redis'."""
+    task, written = delivery.task, written_ms(delivery.entry_id)
+    stamp = f"{stage}={max(0.0, started_ms - written):.1f}/{finished_ms - started_ms:.1f}"
+    timings = f"{task.timings},{stamp}" if task.timings else stamp
+    return task.model_copy(update={"sent_ms": task.sent_ms + finished_ms - written, "timings": timings})

@@ -1,7 +1,8 @@
 """The worker loop, written once: read and reclaim, check, process in a thread, publish, then acknowledge.
 
 Every delivery comes to exactly one of four ends: finished (published, acknowledged, deleted), dropped (nobody wants it
-any more: older epoch, session gone, deadline passed), given up (to the dead letters), or left pending for a later try.
+any more: older epoch, session gone, deadline passed), given up (to the dead letters, and its gateway is told), or left
+for another try: handed back for anybody to take at once, or, by a worker that dies, to be reclaimed when idle for long.
 """
 
 import asyncio
@@ -19,23 +20,30 @@ from redis import exceptions
 from redis.asyncio import Redis
 
 from common import heartbeat, keys, payloads, sessions
+from common.clock import RedisClock
 from common.contracts import Task
 from common.errors import BusError, LipstreamError, TaskError
 from common.jobs import Job
-from common.redis_client import check_server, connect
+from common.publish import say_lost
+from common.redis_client import check_server, close, connect, relearn
 from common.settings import Settings
-from common.stage import Delivery, Outcome, Stage
+from common.stage import Delivery, Outcome, Stage, left_ms, onward
 from common.streams import Entry, WorkStream
 from common.tasks import stop
 
 log = logging.getLogger(__name__)
 
-BACK_OFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+BACK_OFF_S = (0.1, 0.2, 0.5)
+LOOKS_PER_IDLE = 5
+"""How often a worker looks for the tasks of dead ones, while one becomes idle enough: adds a fifth to the stall."""
 
 
 @dataclass(slots=True)
 class Counters:
-    """What a worker has done since it started; its heartbeat shows them."""
+    """What a worker has done since it started; its heartbeat shows them.
+
+    `work_ms` is the stage's function alone; `busy_ms` is all the time in which there were tasks in hand.
+    """
 
     tasks: int = 0
     frames: int = 0
@@ -43,6 +51,7 @@ class Counters:
     retried: int = 0
     dead: int = 0
     work_ms: float = 0.0
+    busy_ms: float = 0.0
 
 
 @dataclass(slots=True)
@@ -55,8 +64,13 @@ class Worker:
     worker_id: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     counters: Counters = field(default_factory=Counters)
+    clock: RedisClock = field(init=False)
     _busy: bool = False
-    _next_reclaim_s: float = 0.0
+    _kept_s: float = 0.0
+    _next_look_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.clock = RedisClock(self.redis)
 
     @property
     def work(self) -> WorkStream:
@@ -74,20 +88,22 @@ class Worker:
         return {"avatars": ",".join(self.stage.avatars), **asdict(self.counters)}
 
     async def run(self) -> None:
-        """Work until `stopping` is set; the batch in hand is finished first, then the group is left."""
+        """Work until `stopping` is set; the batch in hand is finished first, what is not begun is handed back."""
         beat = asyncio.create_task(heartbeat.beat(self.redis, self._key, self._facts, self.settings.heartbeat_s))
         failures = 0
         try:
             while not self.stopping.is_set():
                 try:
-                    if failures or self._next_reclaim_s == 0.0:
+                    if failures or self._next_look_s == 0.0:
                         await self.work.ensure_group()
+                        await self.work.sweep()
                     await self.step()
                     failures = 0
                 except BusError as error:
                     pause_s = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
                     failures += 1
                     log.warning("%s; next try in %.1f s", error, pause_s)
+                    await relearn(self.redis)
                     await self._sleep(pause_s)
             await self._leave()
         finally:
@@ -96,32 +112,55 @@ class Worker:
     async def step(self) -> int:
         """One round of the loop; the number of tasks that were finished."""
         deliveries = await self._reclaimed() or await self._read()
-        wanted = await self._wanted(deliveries)
-        if not wanted:
-            return 0
-        jobs = await self._with_payloads(wanted)
-        outcomes = await self._process(jobs)
-        if outcomes:
-            await self.stage.publish(self.redis, outcomes)
-            await self._finish([o.delivery for o in outcomes])
-        return len(outcomes)
+        begun_s = time.monotonic()
+        try:
+            return await self._handle(deliveries)
+        finally:
+            self.counters.busy_ms += (time.monotonic() - begun_s) * 1000
+
+    async def _handle(self, deliveries: Sequence[Delivery]) -> int:
+        finished = await self._work(await self._wanted(deliveries))
+        await self._finish(finished)
+        return len(finished)
+
+    async def _work(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Fetch, process, publish: the deliveries whose results are published."""
+        if not deliveries:
+            return []
+        try:
+            outcomes = await self._still_ours(await self._process(await self._jobs(deliveries)))
+            if outcomes:
+                await self.stage.publish(self.redis, outcomes)
+        except BusError:
+            raise
+        except Exception as error:
+            if len(deliveries) > 1:
+                # Find those at fault, so that one bad task costs nobody else anything.
+                return [done for each in deliveries for done in await self._work([each])]
+            await self._failed(deliveries[0], error)
+            return []
+        return [outcome.delivery for outcome in outcomes]
 
     async def _read(self) -> list[Delivery]:
-        entries = await self.work.read(self._batch_max, self.settings.block_ms)
+        until_look_ms = round((self._next_look_s - time.monotonic()) * 1000)
+        entries = await self.work.read(self._batch_max, max(1, min(self.settings.block_ms, until_look_ms)))
         room = self._batch_max - len(entries)
         if entries and room and self._busy and self.stage.max_wait_ms:
             # A busy worker gains from a fuller batch; an idle one never waits.
             await asyncio.sleep(self.stage.max_wait_ms / 1000)
             entries += await self.work.read(room, None)
         self._busy = bool(entries)
+        self._kept_s = time.monotonic()
         return await self._parse([(entry, 1) for entry in entries])
 
     async def _reclaimed(self) -> list[Delivery]:
-        now_s = time.monotonic()
-        if now_s < self._next_reclaim_s:
+        idle_ms, now_s = self.settings.reclaim_idle_ms, time.monotonic()
+        if now_s < self._next_look_s:
             return []
-        self._next_reclaim_s = now_s + self.settings.reclaim_idle_ms / 2000
-        entries = await self.work.reclaim(self.settings.reclaim_idle_ms, self._batch_max)
+        entries = await self.work.reclaim(idle_ms, self._batch_max)
+        self._kept_s = time.monotonic()
+        # Who finds something looks for more at once.
+        self._next_look_s = now_s if entries else now_s + idle_ms / LOOKS_PER_IDLE / 1000
         self.counters.retried += len(entries)
         return await self._parse(entries)
 
@@ -131,10 +170,10 @@ class Worker:
             fields, carried = payloads.split(entry[1])
             try:
                 if attempts > self.settings.max_attempts:
-                    raise TaskError(f"given up after {self.settings.max_attempts} deliveries")
+                    raise TaskError(f"its worker died or hung in each of {attempts - 1} deliveries")
                 deliveries.append(Delivery(entry[0], Task.from_fields(fields), carried, attempts))
             except TaskError as error:
-                await self._give_up(entry, error)
+                await self._give_up(entry, str(error))
         return deliveries
 
     async def _wanted(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -142,79 +181,106 @@ class Worker:
         if not deliveries:
             return []
         epochs = await sessions.epochs(self.redis, [d.task.session for d in deliveries])
-        now_ms = time.time() * 1000
-        wanted = [d for d in deliveries if epochs[d.task.session] == d.task.epoch and d.task.deadline_ms >= now_ms]
-        dropped = [d for d in deliveries if d not in wanted]
+        now_ms = await self.clock.now_ms()
+        wanted, dropped = [], []
+        for delivery in deliveries:
+            if epochs[delivery.task.session] != delivery.task.epoch:
+                dropped.append(delivery)
+            elif left_ms(delivery, now_ms) >= 0:
+                wanted.append(delivery)
+            elif delivery.attempts == 1:
+                dropped.append(delivery)
+            else:
+                await self._give_up_delivery(delivery, f"its deadline has passed in {delivery.attempts - 1} deliveries")
         self.counters.dropped += len(dropped)
         await self._finish(dropped)
-        return sorted(wanted, key=lambda d: d.task.deadline_ms)
+        return sorted(wanted, key=lambda d: left_ms(d, now_ms))
 
-    async def _with_payloads(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Job]]:
+    async def _jobs(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Job]]:
         found = await self.stage.fetch(self.redis, deliveries)
-        lost = [d for d, payload in zip(deliveries, found, strict=True) if payload is None]
-        for delivery in lost:
-            await self._give_up_delivery(delivery, TaskError("its payload has expired"))
+        if None in found:
+            raise TaskError("its payload has expired")
         return [(d, Job(d.task, payload)) for d, payload in zip(deliveries, found, strict=True) if payload is not None]
 
     async def _process(self, jobs: Sequence[tuple[Delivery, Job]]) -> list[Outcome]:
         """Run the stage's function in a thread, keeping the entries ours meanwhile."""
-        if not jobs:
-            return []
-        started_ms = time.time() * 1000
-        try:
-            results = await self._in_thread(jobs)
-        except Exception as error:
-            return await self._process_singly(jobs, error)
-        finished_ms = time.time() * 1000
+        started_ms = await self.clock.now_ms()
+        results = await self._in_thread(jobs)
+        finished_ms = await self.clock.now_ms()
         work_ms = finished_ms - started_ms
         self.counters.tasks += len(jobs)
         self.counters.frames += sum(job.task.count for _, job in jobs)
         self.counters.work_ms += work_ms
         return [
-            Outcome(delivery, _onward(self.stage.name, job.task, started_ms, work_ms), result)
-            for (delivery, job), result in zip(jobs, results, strict=True)
+            Outcome(delivery, onward(self.stage.name, delivery, started_ms, finished_ms), result)
+            for (delivery, _), result in zip(jobs, results, strict=True)
         ]
-
-    async def _process_singly(self, jobs: Sequence[tuple[Delivery, Job]], error: Exception) -> list[Outcome]:
-        """A batch failed: find the jobs that are at fault, so that one bad task costs nobody else anything."""
-        if len(jobs) > 1:
-            return [outcome for job in jobs for outcome in await self._process([job])]
-        delivery = jobs[0][0]
-        if isinstance(error, LipstreamError) and not error.retryable:
-            await self._give_up_delivery(delivery, error)
-        elif not isinstance(error, LipstreamError):
-            log.exception("stage %s failed on session %s", self.stage.name, delivery.task.session, exc_info=error)
-        else:
-            log.warning("stage %s: %s (delivery %d)", self.stage.name, error, delivery.attempts)
-        return []
 
     async def _in_thread(self, jobs: Sequence[tuple[Delivery, Job]]) -> list[list[bytes]]:
         work = asyncio.get_running_loop().run_in_executor(None, self.stage.process, [job for _, job in jobs])
         entry_ids = [delivery.entry_id for delivery, _ in jobs]
+        begun_s = time.monotonic()
         while True:
             done, _ = await asyncio.wait({work}, timeout=self.settings.reclaim_idle_ms / 3000)
             if done:
                 return work.result()
+            if time.monotonic() - begun_s > self.settings.work_max_s:
+                # A thread cannot be ended, and a process that waits for it would neither work nor fall.
+                log.critical("stage %s hangs on %s: this worker ends", self.stage.name, entry_ids)
+                os._exit(os.EX_SOFTWARE)
+            if self._was_frozen:
+                continue  # to keep now what others may have taken would be to take it from them
             try:
                 await self.work.keep(entry_ids)
+                self._kept_s = time.monotonic()
             except (BusError, exceptions.ResponseError) as error:
                 log.warning("cannot keep %d tasks: %s", len(entry_ids), error)
+
+    @property
+    def _was_frozen(self) -> bool:
+        """Whether we were away for so long that others may have taken our tasks."""
+        return (time.monotonic() - self._kept_s) * 1000 >= self.settings.reclaim_idle_ms
+
+    async def _still_ours(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """What to publish: what a worker made that was frozen meanwhile is of long ago, unless nobody took it over."""
+        if not self._was_frozen:
+            return list(outcomes)
+        ours = await self.work.ours()
+        return [outcome for outcome in outcomes if outcome.delivery.entry_id in ours]
+
+    async def _failed(self, delivery: Delivery, error: Exception) -> None:
+        """Let the task be tried again, soon and by anybody, unless that cannot help."""
+        if not await self.work.holds(delivery.entry_id):
+            return  # another worker has finished it meanwhile
+        text = str(error) if isinstance(error, LipstreamError) else f"{type(error).__name__}: {error}"
+        retryable = error.retryable if isinstance(error, LipstreamError) else True
+        if not retryable or delivery.attempts >= self.settings.max_attempts:
+            await self._give_up_delivery(delivery, text)
+            return
+        known = isinstance(error, LipstreamError)
+        log.warning("%s: %s (delivery %d)", self.stage.name, text, delivery.attempts, exc_info=None if known else error)
+        # Nobody finds it before the next look, so that what must still come has a moment.
+        await self.work.hand_back(
+            [delivery.entry_id], self.settings.reclaim_idle_ms * (LOOKS_PER_IDLE - 1) // LOOKS_PER_IDLE
+        )
 
     async def _finish(self, deliveries: Sequence[Delivery]) -> None:
         await self.work.finish([d.entry_id for d in deliveries], payloads.blobs_of(deliveries))
 
-    async def _give_up_delivery(self, delivery: Delivery, error: LipstreamError) -> None:
+    async def _give_up_delivery(self, delivery: Delivery, reason: str) -> None:
         fields = {k.encode(): v.encode() for k, v in delivery.task.to_fields().items()}
-        await self._give_up((delivery.entry_id, fields), error)
+        await self._give_up((delivery.entry_id, fields | delivery.fields), reason)
 
-    async def _give_up(self, entry: Entry, error: LipstreamError) -> None:
+    async def _give_up(self, entry: Entry, reason: str) -> None:
         self.counters.dead += 1
-        log.error("stage %s gives up %s: %s", self.stage.name, entry[0].decode(), error)
-        await self.work.give_up(self.stage.name, entry, str(error))
+        log.error("stage %s gives up %s: %s", self.stage.name, entry[0].decode(), reason)
+        await self.work.bury(self.stage.name, entry, reason)
+        await say_lost(self.redis, entry[1], f"{self.stage.name}: {reason}", self.settings)
+        await self.work.finish([entry[0]])
 
     async def _leave(self) -> None:
         try:
-            await self.work.leave()
+            await self.work.leave(self.settings.reclaim_idle_ms)
             await heartbeat.stop(self.redis, self._key)
         except BusError as error:
             log.warning("left without a word: %s", error)
@@ -224,13 +290,6 @@ class Worker:
             await asyncio.wait_for(self.stopping.wait(), seconds)
         except TimeoutError:
             return
-
-
-def _onward(stage: str, task: Task, started_ms: float, work_ms: float) -> Task:
-    """The task as the next stage gets it: stamped with this stage's queue wait and work."""
-    stamp = f"{stage}={max(0.0, started_ms - task.sent_ms):.1f}/{work_ms:.1f}"
-    timings = f"{task.timings},{stamp}" if task.timings else stamp
-    return task.model_copy(update={"sent_ms": time.time() * 1000, "timings": timings})
 
 
 def run(stage: Stage, settings: Settings) -> None:
@@ -245,7 +304,7 @@ def run(stage: Stage, settings: Settings) -> None:
 
 
 async def _run(stage: Stage, settings: Settings) -> None:
-    redis = connect(settings.redis_url)
+    redis = connect(settings.redis_url, block_ms=settings.block_ms)
     try:
         version = await check_server(redis)
         worker = Worker(stage, redis, settings)
@@ -256,4 +315,4 @@ async def _run(stage: Stage, settings: Settings) -> None:
         await worker.run()
         log.info("%s worker drained: %d tasks, %d frames", stage.name, worker.counters.tasks, worker.counters.frames)
     finally:
-        await redis.aclose()
+        await close(redis)

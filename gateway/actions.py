@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from common.records import Checkpoint, SegmentRecord
+
 
 class Append(NamedTuple):
     """Put a frame of PCM into the audio ring."""
@@ -26,13 +28,8 @@ class Publish:
     deadline_ms: float
 
 
-class RaiseEpoch(NamedTuple):
-    """Tell every stage that older tasks are void."""
-
-    epoch: int
-
-
-Action = Append | Publish | RaiseEpoch
+Action = Append | Publish | SegmentRecord | Checkpoint
+"""The records are written down, so that another gateway could go on; a checkpoint of a new epoch voids older tasks."""
 
 
 class Outgoing(NamedTuple):

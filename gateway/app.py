@@ -29,6 +29,7 @@ from gateway.handshake import serve
 from gateway.http.endpoint import route
 from gateway.http.errors import NotFoundError, answer
 from gateway.http.table import ENDPOINTS
+from gateway.watch import watch
 
 CACHE_DAY = {"Cache-Control": "public, max-age=86400"}
 
@@ -40,9 +41,10 @@ def build(gateway: Gateway) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         inbox = asyncio.create_task(gateway.bus.run())
+        watching = asyncio.create_task(watch(gateway))
         async with httpx.AsyncClient() as app.state.http_client:
             yield
-        await stop(inbox)
+        await stop(inbox, watching)
         await gateway.bus.close()
 
     async def websocket(socket: WebSocket) -> None:

@@ -6,33 +6,47 @@ that ends, ends the connection.
 """
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from typing import Any
 
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from common import sessions
 from common.avatars.package import Avatar
-from common.errors import InputError, ProtocolError
+from common.clock import steady_ms
+from common.errors import BusError, InputError, ProtocolError
 from common.media import BYTES_PER_SAMPLE
+from common.recording.records import InputKind
+from common.records import SegmentRecord, SessionRecord
 from common.tasks import stop
 from gateway import messages
-from gateway.actions import Action
-from gateway.bus import Address
+from gateway.actions import Action, Append, Publish
+from gateway.bus import Address, Listener
 from gateway.context import Gateway
 from gateway.idle import IdlePicture, no_picture
 from gateway.intake import Intake
+from gateway.keeping import Keeping
 from gateway.messages import Start, dump
 from gateway.metrics import SessionStats, parse_timings
-from gateway.opening import record_of, rules_of, started
+from gateway.open_sessions import SessionLostError, SessionMovedError
+from gateway.opening import ResumeTicket, header_of, record_of, resumed, rules_of, started
+from gateway.recorder import Recorder, digest
+from gateway.revival import Revival
 from gateway.samples import to_pcm16
+from gateway.segmenter import Heard, Segment
 from gateway.session import SessionCore
 from gateway.template import template_jpeg
 from gateway.wire import receive, report
 
+log = logging.getLogger(__name__)
+
 TICK_S = 0.02
+LAST_WORDS_S = 1.0
+LEFT = (1000, 1001)
+"""Close codes of a client that does not mean to come back."""
 LOOK_AFTER_S = 0.25
 """A frame awaited for longer is looked for in the ring: its notice may be lost."""
 SLICE_MS = 100
@@ -49,6 +63,8 @@ class Connection:
     avatar: Avatar
     start: Start
     quality: int
+    ticket: ResumeTicket
+    revival: Revival | None = None
     core: SessionCore = field(init=False)
     intake: Intake = field(init=False)
     stats: SessionStats = field(default_factory=SessionStats)
@@ -61,30 +77,82 @@ class Connection:
     _sent: int = 0
     _concealed_seen: int = 0
     _last_arrival_s: float = 0.0
+    _heard: Heard = field(default_factory=Heard)
+    _recorder: Recorder | None = None
+    _fate: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def __post_init__(self) -> None:
         self.intake = Intake(self.gateway.settings.intake_bytes)
         rules = rules_of(self.gateway.settings, self.start)
-        self.core = SessionCore(self.avatar.manifest, rules, self._idle_picture(self.avatar))
+        self.core = SessionCore(self.avatar.manifest, rules, self._idle_picture())
         self._wake()
 
     async def run(self) -> None:
-        """Serve the session until it ends; its keys go with it."""
-        redis, settings, bus = self.gateway.bus.redis, self.gateway.settings, self.gateway.bus
-        record = record_of(self.avatar, self.start, bus.gateway_id, time.time())
-        await sessions.create(redis, self.session, record, ttl_s=settings.session_ttl_s)
-        bus.attach(self.session, self._arrived)
-        jobs = (self._read, self._take, self._write, self._send, self._tick, self._tell)
-        tasks = [asyncio.create_task(job()) for job in jobs]
+        """Serve the session until it ends; its keys go with it, unless its client was cut off and may come back."""
+        bus = self.gateway.bus
+        bus.attach(self.session, Listener(self._arrived, self._will_not_come, self._moved))
+        tasks: list[asyncio.Task[None]] = []
+        comes_back = is_lost = False
         try:
-            await self.websocket.send_text(started(self.session, self.avatar, self.start))
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self.websocket.send_text(await self._opened())
+            jobs = (self._read, self._take, self._write, self._send, self._tick, self._tell, self._watch)
+            tasks += [asyncio.create_task(job()) for job in jobs]
+            done, _ = await asyncio.wait([self._fate, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+        except SessionLostError:
+            is_lost = True
+            raise
+        except (SessionMovedError, BusError):
+            comes_back = True
+            raise
+        except WebSocketDisconnect as gone:
+            comes_back = gone.code not in LEFT
+            raise
         finally:
             bus.detach(self.session)
             await stop(*tasks)
-            await sessions.delete(redis, self.session)
+            if self._recorder:
+                self._recorder.close("lost" if is_lost else "cut off" if comes_back else "over")
+            await (self._start_over() if is_lost else self._keeping.part(comes_back=comes_back))
+
+    async def _opened(self) -> str:
+        """Write the session down, or go on with it; what its client is told."""
+        bus = self.gateway.bus
+        if self.revival is None:
+            await self._keeping.open(self._record())
+            await self._start_recording([])
+            return started(self.session, self.avatar, self.start, self.ticket)
+        self.core.go_on(self.revival, _now_ms())
+        self._heard = self.core.heard
+        await self._start_recording(self.revival.segments)
+        shown = self.gateway.avatars[self.core.manifest.name]
+        answer = resumed(self.session, shown, self.start, self.ticket, self.core)
+        self.core.found(await bus.look(self.session, self.core.epoch, self.core.owed()), _now_ms())
+        self._do(self.core.tick(_now_ms()))
+        return answer
+
+    async def _start_recording(self, segments: Sequence[Segment]) -> None:
+        """Record the session, if it is to be; `segments` are those that it has already."""
+        if self.start.record:
+            gateway = self.gateway
+            avatar = await self._digest(self.avatar)
+            header = header_of(gateway.settings, self.session, avatar, self.start, self._record(), self.core)
+            self._recorder = Recorder(gateway.recordings, header, gateway.settings.record_pictures)
+            self._recorder.start()
+            self._recorder.segments(self.core.epoch, (segment.record for segment in segments))
+
+    async def _digest(self, avatar: Avatar) -> dict[str, Any]:
+        return (await asyncio.to_thread(digest, avatar)).model_dump()
+
+    async def _start_over(self) -> None:
+        """Redis has lost the session: its client gets what is ready, and may go on from there."""
+        checkpoint = self.core.lost()
+        with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                while self.core.outbox:
+                    await self._send_next()
+        await self._keeping.give_back(self._record().model_copy(update=checkpoint.model_dump()))
 
     # the tasks
 
@@ -101,8 +169,11 @@ class Connection:
     async def _lay_in(self, item: bytes | messages.ClientMessage) -> None:
         match item:
             case messages.Clear(shown=shown):
-                self.intake.clear()
-                self._do(self.core.clear(shown))
+                self._note_input("clear", shown)
+                kept = self.intake.clear()
+                # What Redis has not got yet is void too, and could pile up while it is away.
+                self._actions = [action for action in self._actions if not isinstance(action, Append | Publish)]
+                self._do(self.core.clear(shown, self._heard._replace(commands=self._heard.commands - kept)))
                 # There is room at once, unless the client reads none of the answers.
                 await self._has_room.wait()
             case messages.Ping():
@@ -110,8 +181,21 @@ class Connection:
                     dump("pong", **item.model_dump(include={"id"}, exclude_none=True), server_ms=_now_ms())
                 )
             case messages.Switch(avatar=name):
-                await self.intake.put(self._checked_avatar(name))
-            case _:
+                avatar = self._checked_avatar(name)
+                if self._recorder:
+                    self._note_input("switch", await self._digest(avatar))
+                self._count(commands=1)
+                await self.intake.put(avatar)
+            case bytes():
+                self._note_input("audio", item)
+                self._count(audio=len(item) // BYTES_PER_SAMPLE)
+                await self.intake.put(item)
+            case messages.End():
+                self._note_input("end")
+                await self.intake.put(item)
+            case messages.Begin() | messages.Flush():
+                self._note_input(item.type, item.template if isinstance(item, messages.Begin) else None)
+                self._count(commands=1)
                 await self.intake.put(item)
 
     async def _take(self) -> None:
@@ -141,7 +225,7 @@ class Connection:
         if self.start.idle == "server" and self.start.output == "frame":
             await asyncio.to_thread(template_jpeg, avatar, 0, self.quality)
         self.avatar = avatar
-        self._do(self.core.switch(avatar.manifest, self._idle_picture(avatar), _now_ms()))
+        self._do(self.core.switch(avatar.manifest, _now_ms()))
 
     async def _write(self) -> None:
         address = Address(self.session, self.quality, self.start.output)
@@ -156,39 +240,54 @@ class Connection:
             await self._has_output.wait()
             self._has_output.clear()
             while self.core.outbox:
-                item = self.core.outbox.popleft()
-                if isinstance(item.message, str):
-                    await self.websocket.send_text(item.message)
-                else:
-                    await self.websocket.send_bytes(item.message)
-                    self._count(item.ready_ms)
+                await self._send_next()
                 self._wake()
         await self.websocket.send_text(dump("ended", frames=self.core.delivered, concealed=self.core.concealed))
         await self.websocket.close(1000)
 
+    async def _send_next(self) -> None:
+        item = self.core.outbox.popleft()
+        if isinstance(item.message, str):
+            await self.websocket.send_text(item.message)
+        else:
+            await self.websocket.send_bytes(item.message)
+            if self._recorder and item.ready_ms is not None:
+                self._recorder.sent(item.message)
+            self._note(item.ready_ms)
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
+            await self._tell_of_recording()
+            if self.core.has_paused(_now_ms()) and await self._keeping.is_ours():
+                if self._recorder:
+                    self._recorder.heard("pause", self.core.heard)
+                self._do(self.core.end(_now_ms()))
             self._do(self.core.tick(_now_ms()))
             missing = self.core.missing()
             if missing and time.monotonic() - self._last_arrival_s > LOOK_AFTER_S:
                 self._last_arrival_s = time.monotonic()
                 self._arrived(self.core.epoch, await self.gateway.bus.look(self.session, self.core.epoch, missing))
 
+    async def _tell_of_recording(self) -> None:
+        if self._recorder and self._recorder.failure and not self._recorder.is_told:
+            self._recorder.is_told = True
+            await report(self.websocket, self.gateway.metrics, self._recorder.failure)
+
     async def _tell(self) -> None:
-        settings, redis = self.gateway.settings, self.gateway.bus.redis
-        sent, touched_s = 0, time.monotonic()
+        sent = 0
         while True:
-            await asyncio.sleep(settings.stats_interval_s)
+            await asyncio.sleep(self.gateway.settings.stats_interval_s)
             if self._sent != sent:
                 sent = self._sent
                 await self.websocket.send_text(self._stats())
-            if time.monotonic() - touched_s >= settings.heartbeat_s:
-                touched_s = time.monotonic()
-                await sessions.touch(
-                    redis, self.session, time.time(), ttl_s=settings.session_ttl_s,
-                    avatar=self.avatar.name, next_frame=self.core.delivered, concealed=self.core.concealed,
-                )  # fmt: skip
+
+    async def _watch(self) -> None:
+        await self._keeping.watch(
+            lambda: {
+                "avatar": self.avatar.name, "next_frame": self.core.delivered, "concealed": self.core.concealed,
+            }
+        )  # fmt: skip
 
     # what they do
 
@@ -199,7 +298,7 @@ class Connection:
         if len(audio) > limit:
             raise ProtocolError(f"a message of {len(audio)} bytes is too long", field="audio", limit=limit)
         pcm = to_pcm16(audio, self.start.format)
-        self.gateway.metrics.audio_seconds.inc(len(pcm) / BYTES_PER_SAMPLE / self.start.sample_rate)
+        self.gateway.hear(self.session, len(pcm) / BYTES_PER_SAMPLE / self.start.sample_rate)
         return pcm
 
     def _checked_command(self, text: str) -> messages.ClientMessage:
@@ -228,7 +327,28 @@ class Connection:
             self.gateway.metrics.observe_stages(self.stats.stages)
         self._do(self.core.arrived(found, _now_ms()))
 
+    def _will_not_come(self, epoch: int, frames: range) -> None:
+        if epoch == self.core.epoch:
+            self._do(self.core.give_up(frames, _now_ms()))
+
+    def _moved(self) -> None:
+        if not self._fate.done():
+            self._fate.set_exception(SessionMovedError("the session goes on over another connection"))
+
+    @property
+    def _keeping(self) -> Keeping:
+        return Keeping(self.gateway.bus, self.gateway.settings, self.session)
+
+    def _record(self) -> SessionRecord:
+        return record_of(self.avatar, self.start, self.quality, self.gateway.bus.gateway_id, time.time())
+
+    def _note_input(self, kind: InputKind, data: Any = None) -> None:
+        if self._recorder:
+            self._recorder.heard(kind, self._heard, data)
+
     def _do(self, actions: Sequence[Action]) -> None:
+        if self._recorder:
+            self._recorder.segments(self.core.epoch, (each for each in actions if isinstance(each, SegmentRecord)))
         self._actions.extend(actions)
         self._wake()
 
@@ -243,7 +363,11 @@ class Connection:
         else:
             self._has_room.clear()
 
-    def _count(self, ready_ms: float | None) -> None:
+    def _count(self, *, audio: int = 0, commands: int = 0) -> None:
+        """How far into what the client sends the reader is; the session itself follows as it has room."""
+        self._heard = Heard(self._heard.audio + audio, self._heard.commands + commands)
+
+    def _note(self, ready_ms: float | None) -> None:
         metrics = self.gateway.metrics
         metrics.frames.labels("idle" if ready_ms is None else "speech").inc()
         self._sent += 1
@@ -255,17 +379,20 @@ class Connection:
         metrics.concealed.inc(max(0, self.core.concealed - self._concealed_seen))
         self._concealed_seen = self.core.concealed
 
-    def _idle_picture(self, avatar: Avatar) -> IdlePicture:
-        return no_picture if self.start.output == "patch" else partial(template_jpeg, avatar, quality=self.quality)
+    def _idle_picture(self) -> IdlePicture:
+        if self.start.output == "patch":
+            return no_picture
+        return lambda name, index: template_jpeg(self.gateway.avatars[name], index, self.quality)
 
     def _stats(self) -> str:
         waiting_ms = self.intake.waiting_bytes / BYTES_PER_SAMPLE * 1000 / self.start.sample_rate
         return dump(
-            "stats", frames=self.core.delivered, concealed=self.core.concealed, in_flight=self.core.in_flight,
+            "stats", frames=self.core.delivered, concealed=self.core.concealed, skipped=self.core.skipped,
+            in_flight=self.core.in_flight,
             buffered_ms=round(self.core.buffered_ms + waiting_ms, 1), latency_ms=self.stats.latency(),
             stages=self.stats.stage_table(),
         )  # fmt: skip
 
 
 def _now_ms() -> float:
-    return time.time() * 1000
+    return steady_ms()

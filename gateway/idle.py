@@ -11,8 +11,8 @@ from common.media import SAMPLE_RATE_HZ
 PIPELINE_MS: Final = 80.0
 """What the pipeline adds to the look-ahead, roughly: idle frames are shown for so long after speech has begun."""
 
-IdlePicture = Callable[[int], bytes]
-"""Index of a template frame -> its JPEG, or nothing where the client draws its own."""
+IdlePicture = Callable[[str, int], bytes]
+"""Avatar and index of a template frame -> its JPEG, or nothing where the client draws its own."""
 
 
 def lead_frames(manifest: Manifest) -> int:
@@ -32,9 +32,9 @@ def idle_frame(manifest: Manifest, picture: IdlePicture, position: int, epoch: i
         bounds=(0, 0, size.width, size.height),
         flags=Flag.IDLE,
     )
-    return header.pack(picture(template))
+    return header.pack(picture(manifest.name, template))
 
 
-def no_picture(_: int) -> bytes:
+def no_picture(_avatar: str, _index: int) -> bytes:
     """For clients that draw the template themselves."""
     return b""

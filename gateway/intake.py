@@ -49,8 +49,8 @@ class Intake:
         self._drained.set()
         return item
 
-    def clear(self) -> None:
-        """Drop what waits; an `end` or a change of avatar among it still holds."""
+    def clear(self) -> int:
+        """Drop what waits; an `end` or a change of avatar among it still holds. How many changes were kept."""
         kept = [item for item in self._items if isinstance(item, End | Avatar)]
         self._items.clear()
         self.waiting_bytes = self._weight = 0
@@ -58,6 +58,7 @@ class Intake:
             self._items.append(item)
             self._count(item, 1)
         self._drained.set()
+        return sum(isinstance(item, Avatar) for item in kept)
 
     def _count(self, item: Item, sign: int) -> None:
         audio_bytes = len(item) if isinstance(item, bytes) else 0

@@ -11,12 +11,13 @@ from starlette.applications import Starlette
 
 from common.avatars.registry import load_all
 from common.errors import SettingsError
-from common.redis_client import check_server, connect
+from common.redis_client import check_server, close, connect
 from common.settings import Settings
 from gateway.app import build
 from gateway.bus import GatewayBus
 from gateway.context import Gateway
 from gateway.doors.doors import check as check_doors
+from gateway.doors.sockets import BoundedWebSocket
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +55,14 @@ def check_port(host: str, port: int) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    redis = connect(settings.redis_url)
+    redis = connect(settings.redis_url, block_ms=settings.block_ms)
     gateway_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     try:
         await check_server(redis)
         gateway = Gateway(settings, load_all(settings), GatewayBus(redis, settings, gateway_id))
         await uvicorn.Server(configure(settings, build(gateway))).serve()
     finally:
-        await redis.aclose()
+        await close(redis)
 
 
 def configure(settings: Settings, app: Starlette) -> uvicorn.Config:
@@ -74,7 +75,7 @@ def configure(settings: Settings, app: Starlette) -> uvicorn.Config:
         # Below info the server logs whole handshakes and messages, and with them keys and tokens.
         log_level="info" if settings.log_level == "debug" else settings.log_level,
         access_log=False,
-        ws="websockets-sansio",
+        ws=BoundedWebSocket,
         ws_max_size=settings.message_max_bytes * OVERSIZE_FACTOR,
         # JPEG does not get smaller, it only costs time.
         ws_per_message_deflate=False,

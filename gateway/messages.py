@@ -39,6 +39,18 @@ class Start(_ClientMessage):
     output: OutputMode = Field("frame", description="whole pictures, or only the painted rectangle")
     quality: Literal[60, 75, 85, 95] | None = Field(None, description="of the JPEGs; null: the server's choice")
     token: str | None = Field(None, max_length=TOKEN_MAX_CHARS, description="API key or signed session token")
+    record: bool | None = Field(None, description="whether to record the session; null: the server's choice")
+
+
+class Resume(_ClientMessage):
+    """Goes on with a session whose connection was lost; in the place of `start`, at any gateway of the installation."""
+
+    type: Literal["resume"]
+    v: int = Field(1, ge=1, le=1, description="version of the protocol")
+    token: str = Field(max_length=TOKEN_MAX_CHARS, description="`resume` of the last `started` or `resumed`")
+    last_frame: int | None = Field(None, ge=0, le=FRAME_MAX, description="the last speech frame that came; null: none")
+    epoch: int | None = Field(None, ge=0, le=FRAME_MAX, description="of the last `cleared`; null: the server's")
+    template: int | None = Field(None, ge=0, le=2**31, description="index of the picture that is shown while idle")
 
 
 class Begin(_ClientMessage):
@@ -83,7 +95,7 @@ class End(_ClientMessage):
     type: Literal["end"]
 
 
-ClientMessage = Start | Begin | Flush | Clear | Switch | Ping | End
+ClientMessage = Start | Resume | Begin | Flush | Clear | Switch | Ping | End
 ADAPTER: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, Field(discriminator="type")])
 
 

@@ -1,10 +1,13 @@
 """What the gateway measures, for Prometheus and for the sessions' own read-out."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import quantiles
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from common.backlog import Backlog
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -18,6 +21,10 @@ class Metrics:
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     sessions: Gauge = field(init=False)
+    speaking: Gauge = field(init=False)
+    capacity: Gauge = field(init=False)
+    stage_age: Gauge = field(init=False)
+    stage_backlog: Gauge = field(init=False)
     refused: Counter = field(init=False)
     frames: Counter = field(init=False)
     concealed: Counter = field(init=False)
@@ -30,6 +37,14 @@ class Metrics:
     def __post_init__(self) -> None:
         registry = self.registry
         self.sessions = Gauge("lipstream_sessions", "Open sessions", registry=registry)
+        self.speaking = Gauge("lipstream_sessions_speaking", "Sessions whose audio lasts until now", registry=registry)
+        self.capacity = Gauge(
+            "lipstream_capacity_frames_per_second", "Measured: what all stages could sustain", registry=registry
+        )
+        self.stage_age = Gauge(
+            "lipstream_stage_oldest_age_seconds", "Age of the oldest task", ["stage"], registry=registry
+        )
+        self.stage_backlog = Gauge("lipstream_stage_backlog", "Tasks not finished", ["stage"], registry=registry)
         self.refused = Counter("lipstream_sessions_refused", "Sessions refused at capacity", registry=registry)
         self.frames = Counter("lipstream_frames", "Frames sent", ["kind"], registry=registry)
         self.concealed = Counter("lipstream_frames_concealed", "Frames that came too late", registry=registry)
@@ -47,6 +62,21 @@ class Metrics:
         self.stage_work = Histogram(
             "lipstream_stage_work_seconds", "Batch work by stage", ["stage"], buckets=_SECONDS, registry=registry
         )
+
+    @property
+    def frames_sent(self) -> int:
+        """Frames of all kinds since the start."""
+        samples = (sample for metric in self.frames.collect() for sample in metric.samples)
+        return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
+
+    def observe_backlogs(self, backlogs: Iterable[Backlog]) -> None:
+        """Record a look at the work streams; those of one stage are added up."""
+        stages: dict[str, list[Backlog]] = {}
+        for backlog in backlogs:
+            stages.setdefault(backlog.stage, []).append(backlog)
+        for stage, streams in stages.items():
+            self.stage_age.labels(stage).set(max(stream.oldest_ms for stream in streams) / 1000)
+            self.stage_backlog.labels(stage).set(sum(stream.waiting + stream.in_hand for stream in streams))
 
     def observe_stages(self, timings: Timings) -> None:
         """Record a task's way through the stages."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from common.errors import LipstreamError
 from gateway.doors.caller import Caller
+from gateway.voice import Voice
 
 
 class SessionEndedError(LipstreamError):
@@ -17,6 +18,21 @@ class SessionEndedError(LipstreamError):
     close_code = 1008
 
 
+class SessionMovedError(LipstreamError):
+    """The session's client has come back over another connection."""
+
+    code = "session_moved"
+    close_code = 1008
+
+
+class SessionLostError(LipstreamError):
+    """Redis has lost what it knew of the session; its client resumes it, and says again what did not come back."""
+
+    code = "session_lost"
+    retryable = True
+    close_code = 1012
+
+
 @dataclass(slots=True)
 class OpenSession:
     """One of them; `avatar` is None until it has started."""
@@ -24,6 +40,7 @@ class OpenSession:
     caller: Caller
     avatar: str | None = None
     opened_s: float = field(default_factory=time.time)
+    voice: Voice = field(default_factory=lambda: Voice(time.monotonic()))
     _scope: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
 
     @contextlib.asynccontextmanager

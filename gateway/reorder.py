@@ -31,9 +31,20 @@ class Reorder:
         """Frames under way that have not arrived."""
         return len(self._deadlines_ms) - len(self._arrived)
 
+    @property
+    def oldest_deadline_ms(self) -> float | None:
+        """The deadline of the first frame that has not arrived; None without one."""
+        return min((ms for frame, ms in self._deadlines_ms.items() if frame not in self._arrived), default=None)
+
     def missing(self) -> list[int]:
         """The frames under way that have not arrived, in order."""
         return sorted(self._deadlines_ms.keys() - self._arrived.keys())
+
+    def give_up(self, frames: range, now_ms: float) -> None:
+        """Frames that will never come: their deadline has passed."""
+        for frame in frames:
+            if frame in self._deadlines_ms:
+                self._deadlines_ms[frame] = min(self._deadlines_ms[frame], now_ms - 1)
 
     def put(self, frame: int, message: bytes) -> None:
         """A finished frame; repeats, and frames that nobody waits for any more, are ignored."""

@@ -52,15 +52,32 @@ class Scene(_Reply):
     samples_per_frame: int = Field(description="at 16 kHz")
 
 
-class Started(Scene):
-    """The session is open."""
+class _Open(Scene):
+    """What a client must know of its session."""
 
-    type: Literal["started"]
     session: str
     epoch: Count
+    resume: str = Field(description="token of a later `resume`")
+    resume_s: int = Field(description="how long a lost connection may take to come back, seconds")
     output: Literal["frame", "patch"]
     format: Literal["s16le", "f32le"]
     patch: Rect = Field(description="the painted rectangle of template frame 0; a hint")
+    recording: bool = Field(description="whether the session is recorded")
+
+
+class Started(_Open):
+    """The session is open."""
+
+    type: Literal["started"]
+
+
+class Resumed(_Open):
+    """The session goes on with `next_frame`; what the client sent is needed again from a place on."""
+
+    type: Literal["resumed"]
+    next_frame: Count
+    audio: Count = Field(description="samples of the client's audio that are not needed again")
+    commands: Count = Field(description="`begin`, `flush` and `switch` that are not needed again")
 
 
 class Segment(_Reply):
@@ -71,6 +88,7 @@ class Segment(_Reply):
     epoch: Count
     first_frame: Count
     template: Count = Field(description="index of the template frame under the segment's first frame")
+    audio: Count = Field(description="samples that the client had sent before its first")
 
 
 class SpeakStarted(_Reply):
@@ -133,6 +151,7 @@ class Stats(_Reply):
     type: Literal["stats"]
     frames: Count
     concealed: Count
+    skipped: Count = Field(description="of those, how many were not even tried, since the workers were behind")
     in_flight: Count
     buffered_ms: Milliseconds = Field(description="audio that is in no published task")
     latency_ms: Latency | None = Field(description="null before there are two frames")
@@ -156,6 +175,7 @@ class Error(_Reply):
     retryable: bool = Field(description="whether the same request may succeed later")
     field: str | None = None
     limit: float | int | str | None = Field(None, description="the bound that was broken")
+    retry_after_s: Count | None = Field(None, description="when another try may succeed, where that can be said")
 
 
 class Ended(_Reply):
@@ -167,11 +187,12 @@ class Ended(_Reply):
 
 
 Reply = (
-    Hello | Started | Segment | SpeakStarted | SpeakEnded | Cleared | Switched | Stats | Pong | Error | Ended
+    Hello | Started | Resumed | Segment | SpeakStarted | SpeakEnded | Cleared | Switched | Stats | Pong | Error | Ended
 )  # fmt: skip
 REPLIES: Final[dict[str, type[Reply]]] = {
     "hello": Hello,
     "started": Started,
+    "resumed": Resumed,
     "segment": Segment,
     "speak_started": SpeakStarted,
     "speak_ended": SpeakEnded,

@@ -1,28 +1,56 @@
 """Audio in chunks of any size -> whole frames of 16 kHz PCM, segment by segment; pure."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from common.avatars.manifest import Manifest
-from common.avatars.timeline import samples_needed
-from common.media import BYTES_PER_SAMPLE, frames_covering
+from common.avatars.timeline import OPEN, samples_needed
+from common.media import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ, frames_covering
+from common.records import SegmentRecord
 from common.resample import StreamResampler
 from gateway.actions import Append
 
 
+class Heard(NamedTuple):
+    """How far into what its client sent a session is: samples at the client's rate, and commands."""
+
+    audio: int = 0
+    commands: int = 0
+
+
 @dataclass(slots=True)
 class Segment:
-    """One utterance on its way: its place in the session and how much of it has come in."""
+    """One utterance on its way: its place in the session and how much of it has come in.
+
+    `begins` and `ends` are where it lies in what the client sent.
+    """
 
     number: int
     base: int
     template: int
     manifest: Manifest
+    begins: Heard
     resampler: StreamResampler
+    begun_ms: float = 0.0
+    ends: Heard | None = None
     samples: int = 0
     ready: int = 0
     published: int = 0
-    closed: bool = False
     _tail: bytearray = field(default_factory=bytearray)
+
+    @property
+    def closed(self) -> bool:
+        return self.ends is not None
+
+    @property
+    def record(self) -> SegmentRecord:
+        """What another gateway must know to go on with it."""
+        ends = self.ends or Heard()
+        return SegmentRecord(
+            number=self.number, avatar=self.manifest.name, base=self.base, template=self.template,
+            audio=self.begins.audio, commands=self.begins.commands, samples=self.samples if self.closed else OPEN,
+            audio_end=ends.audio, commands_end=ends.commands,
+        )  # fmt: skip
 
     @property
     def frames(self) -> int:
@@ -46,10 +74,10 @@ class Segment:
         self._advance()
         return pieces
 
-    def close(self) -> list[Append]:
+    def close(self, ends: Heard) -> list[Append]:
         """The end of the utterance: the last, perhaps partial frame comes out, and every frame is ready."""
         self._take(self.resampler.finish())
-        self.closed = True
+        self.ends = ends
         self.ready = self.frames
         return self._cut(-(-len(self._tail) // self.frame_bytes))
 
@@ -62,6 +90,15 @@ class Segment:
         pieces = [Append(first + k, bytes(self._tail[k * size : (k + 1) * size])) for k in range(count)]
         del self._tail[: count * size]
         return pieces
+
+    def audio_of(self, frames: int, rate_hz: int) -> int:
+        """Samples at the client's rate before its frame `frames`."""
+        return frames * self.manifest.samples_per_frame * rate_hz // SAMPLE_RATE_HZ
+
+    def go_on(self, frames: int) -> None:
+        """The first `frames` frames are in the audio ring already, the client's audio comes again from there."""
+        self.samples = frames * self.manifest.samples_per_frame
+        self._advance()
 
     def _advance(self) -> None:
         """A frame is ready when its whole look-ahead is in frames that have left for the audio ring."""

@@ -10,8 +10,10 @@ from common.avatars.manifest import Manifest
 from common.frames import Flag, FrameHeader
 from gateway.actions import Outgoing
 from gateway.messages import dump
+from gateway.revival import Revival
 from gateway.segmenter import Segment
 
+SAID = "said by another gateway"
 REMEMBERED = 256
 """Utterances of an epoch that are kept after their end: a client may have many more frames than it has shown."""
 
@@ -72,13 +74,29 @@ class Speech:
     first_frame: int = 0
     _utterances: deque[Utterance] = field(default_factory=deque)
 
-    def announce(self, segment: Segment) -> str:
+    def begin(self, segment: Segment) -> None:
         """Audio of a new segment has come."""
         self._utterances.append(Utterance(segment.number, segment.base, segment.template, segment.manifest))
+
+    def announcement(self, segment: Segment) -> str:
+        """What the client is told of a new segment."""
         template = segment.manifest.template_index(segment.template)
         return dump(
-            "segment", segment=segment.number, epoch=self.epoch, first_frame=segment.base, template=template
+            "segment", segment=segment.number, epoch=self.epoch, first_frame=segment.base, template=template,
+            audio=segment.begins.audio,
         )  # fmt: skip
+
+    def go_on(self, revival: Revival) -> None:
+        """Know what another gateway knew; how many of the frames were repeats is lost."""
+        self.epoch, self.first_frame = revival.epoch, revival.first_frame
+        for segment in revival.segments:
+            self.begin(segment)
+            utterance, sent = self._utterances[-1], max(0, revival.next_frame - segment.base)
+            if segment.closed:
+                utterance.stop = segment.base + segment.frames
+                sent = min(sent, segment.frames)
+            utterance.frames = sent
+            utterance.start = SAID if sent else None
 
     def close(self, stop: int) -> None:
         """The newest segment ends before frame `stop`."""

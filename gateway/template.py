@@ -9,8 +9,9 @@ import cv2
 
 from common.avatars.package import Avatar
 
-KEPT: Final = 4
-"""Templates and qualities that are held encoded; some 60 kB a 720p frame, 15 MB for ten seconds."""
+KEPT: Final = 16
+"""Templates and qualities that are held encoded: some 60 kB a 720p frame, 16 MB for ten seconds. With more in use at
+once, by sessions that the gateway shows the template to, each idle frame would decode a whole video."""
 
 Jpegs = tuple[bytes, ...]
 

@@ -17,7 +17,7 @@ async def receive(websocket: WebSocket) -> str | bytes:
     """
     message = await websocket.receive()
     if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect
+        raise WebSocketDisconnect(message.get("code") or 1005)
     binary, text = message.get("bytes"), message.get("text")
     return bytes(binary) if binary is not None else str(text)
 

@@ -14,7 +14,7 @@ import workers.audio.main
 import workers.compositor.main
 import workers.inference.main
 from common.avatars.registry import load_all
-from common.redis_client import connect
+from common.redis_client import close, connect
 from common.settings import Settings
 from common.worker import Worker
 from gateway.app import build
@@ -72,9 +72,10 @@ async def what_stays(redis: Redis) -> list[str]:
 async def running(redis_url: str, folder: Path, *, count: int = 1, **changes: Any) -> AsyncIterator[Pipeline]:
     """A pipeline with `count` workers a stage; all of it is gone afterwards."""
     settings = Settings(
-        redis_url=redis_url, avatars_dir=folder, port=free_port(), block_ms=50, **{"avatars": ("tiny",)} | changes
-    )
-    redis = connect(redis_url)
+        redis_url=redis_url, avatars_dir=folder, port=free_port(), block_ms=50,
+        **{"avatars": ("tiny",), "admit_by_load": False} | changes,
+    )  # fmt: skip
+    redis = connect(redis_url, block_ms=settings.block_ms)
     await redis.flushall()
     made = [Worker(stage(settings), redis, settings) for stage in BUILDERS.values() for _ in range(count)]
     gateway = Gateway(settings, load_all(settings), GatewayBus(redis, settings, "test-gateway"))
@@ -88,4 +89,4 @@ async def running(redis_url: str, folder: Path, *, count: int = 1, **changes: An
         for worker in made:
             worker.stopping.set()
         await asyncio.wait(tasks, timeout=5)
-        await redis.aclose()
+        await close(redis)

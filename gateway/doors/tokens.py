@@ -7,13 +7,14 @@ base64url without padding. Any backend that knows the secret can sign them, in a
 import base64
 import hashlib
 import hmac
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from common.contracts import NAME_PATTERN
 from gateway.doors.errors import UnauthorizedError
 
+_Claims = TypeVar("_Claims", bound=BaseModel)
 PREFIX: Final = "ls1"
 TOKEN_MAX_CHARS: Final = 2_048
 
@@ -32,8 +33,7 @@ class Claims(BaseModel):
 
 def sign(claims: Claims, secret: str) -> str:
     """The token that carries the claims."""
-    body = f"{PREFIX}.{_encode(claims.model_dump_json(exclude_none=True).encode())}"
-    return f"{body}.{_encode(_signature(body, secret))}"
+    return seal(PREFIX, claims, secret)
 
 
 def looks_signed(credential: str) -> bool:
@@ -49,20 +49,40 @@ def verify(token: str, secret: str, *, now_s: float, max_age_s: float) -> Claims
     UnauthorizedError
         Malformed, signed with another secret, expired, or made to live longer than `max_age_s` from now.
     """
-    body, _, signature = token.rpartition(".")
-    try:
-        given = _decode(signature)
-        if len(token) > TOKEN_MAX_CHARS or not hmac.compare_digest(given, _signature(body, secret)):
-            raise UnauthorizedError("the session token's signature is not valid", field="token")
-        claims = Claims.model_validate_json(_decode(body.removeprefix(f"{PREFIX}.")))
-    except ValueError:
-        raise UnauthorizedError("the session token is malformed", field="token") from None
+    claims = unseal(PREFIX, token, secret, Claims)
     if claims.exp <= now_s:
         raise UnauthorizedError("the session token has expired; ask for another", field="token")
     if claims.exp > now_s + max_age_s:
         message = f"the session token lives longer than {max_age_s:.0f} s (session_token_max_s)"
         raise UnauthorizedError(message, field="token", limit=max_age_s)
     return claims
+
+
+def seal(prefix: str, claims: BaseModel, secret: str) -> str:
+    """`<prefix>.<claims>.<signature>`."""
+    body = f"{prefix}.{_encode(claims.model_dump_json(exclude_none=True).encode())}"
+    return f"{body}.{_encode(_signature(body, secret))}"
+
+
+def unseal(prefix: str, token: str, secret: str, kind: type[_Claims]) -> _Claims:
+    """What a sealed token says.
+
+    Raises
+    ------
+    UnauthorizedError
+        It is malformed, of another kind, or was sealed with another secret.
+    """
+    body, _, signature = token.rpartition(".")
+    try:
+        given = _decode(signature)
+        if len(token) > TOKEN_MAX_CHARS or not hmac.compare_digest(given, _signature(body, secret)):
+            raise UnauthorizedError("the token's signature is not valid", field="token")
+        name, _, content = body.partition(".")
+        if name != prefix:
+            raise UnauthorizedError("this is a token for something else", field="token")
+        return kind.model_validate_json(_decode(content))
+    except ValueError:
+        raise UnauthorizedError("the token is malformed", field="token") from None
 
 
 def _signature(body: str, secret: str) -> bytes:

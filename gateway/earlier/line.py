@@ -18,12 +18,13 @@ from typing import Final
 
 from common import sessions
 from common.avatars.package import Avatar
-from common.errors import CapacityError
+from common.clock import steady_ms
+from common.errors import BusError, CapacityError
 from common.media import BYTES_PER_SAMPLE
-from common.sessions import SessionRecord
+from common.records import SessionRecord
 from common.tasks import stop
 from gateway.actions import Action
-from gateway.bus import Address
+from gateway.bus import Address, Listener
 from gateway.context import Gateway
 from gateway.earlier.messages import CHUNK_MS
 from gateway.idle import no_picture
@@ -70,6 +71,7 @@ class Line:
             task_frames=settings.task_frames,
             deadline_ms=settings.frame_deadline_ms,
             flush_after_ms=settings.flush_after_ms,
+            skip_after_ms=settings.skip_after_ms,
         )
         self.core = SessionCore(self.avatar.manifest, rules, no_picture)
 
@@ -91,7 +93,7 @@ class Line:
         step = SLICE_CHUNKS * self._chunk_bytes
         self._waiting.extend(pcm[start : start + step] for start in range(0, len(pcm), step))
         self._waiting_bytes += len(pcm)
-        self.gateway.metrics.audio_seconds.inc(len(pcm) / BYTES_PER_SAMPLE / self.sample_rate_hz)
+        self.gateway.hear(self.session, len(pcm) / BYTES_PER_SAMPLE / self.sample_rate_hz)
         self._go_on([])
 
     def take(self) -> bytes | None:
@@ -132,7 +134,7 @@ class Line:
         """
         bus, settings = self.gateway.bus, self.gateway.settings
         await sessions.create(bus.redis, self.session, self._record(), ttl_s=settings.session_ttl_s)
-        bus.attach(self.session, self._arrived)
+        bus.attach(self.session, Listener(self._arrived, self._will_not_come, lambda: None))
         tasks = [asyncio.create_task(job()) for job in (self._write, self._tick, self._live)]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -158,7 +160,7 @@ class Line:
             if self._asked_s is not None and now_s - self._asked_s > AWAY_AFTER_S:
                 self._drop_oldest()
             self._go_on(self.core.tick(_now_ms()))
-            if self._is_dry(now_s):
+            if self._is_dry(now_s) or self.core.has_paused(_now_ms()):
                 self._go_on(self.core.end(_now_ms()))
             missing = self.core.missing()
             if missing and now_s - self._arrival_s > LOOK_AFTER_S:
@@ -168,10 +170,13 @@ class Line:
     async def _live(self) -> None:
         settings = self.gateway.settings
         while True:
-            await sessions.touch(
-                self.gateway.bus.redis, self.session, time.time(), ttl_s=settings.session_ttl_s,
-                next_frame=self.core.delivered, concealed=self.core.concealed,
-            )  # fmt: skip
+            try:
+                await sessions.touch(
+                    self.gateway.bus.redis, self.session, time.time(), ttl_s=settings.session_ttl_s,
+                    next_frame=self.core.delivered, concealed=self.core.concealed,
+                )  # fmt: skip
+            except BusError as error:
+                await self.gateway.bus.note_outage(f"session {self.session}", error)
             await asyncio.sleep(settings.heartbeat_s)
 
     def _arrived(self, epoch: int, found: dict[int, bytes], timings: str = "") -> None:
@@ -181,6 +186,10 @@ class Line:
         if timings:
             self.gateway.metrics.observe_stages(parse_timings(timings))
         self._go_on(self.core.arrived(found, _now_ms()))
+
+    def _will_not_come(self, epoch: int, frames: range) -> None:
+        if epoch == self.core.epoch:
+            self._go_on(self.core.give_up(frames, _now_ms()))
 
     def _go_on(self, actions: Sequence[Action]) -> None:
         """Carry on with what the state machine wants, and feed it what it has room for."""
@@ -225,4 +234,4 @@ class Line:
 
 
 def _now_ms() -> float:
-    return time.time() * 1000
+    return steady_ms()

@@ -13,18 +13,19 @@ from typing import Final, NamedTuple
 from common import sessions
 from common.avatars.manifest import Manifest
 from common.avatars.package import Avatar
+from common.clock import steady_ms
 from common.errors import AudioError, TaskError
 from common.frames import FrameHeader
 from common.media import BYTES_PER_SAMPLE
+from common.records import SessionRecord
 from common.resample import StreamResampler
-from common.sessions import SessionRecord
 from gateway.actions import Action, Append, Publish
-from gateway.bus import Address
+from gateway.bus import Address, Listener
 from gateway.context import Gateway
 from gateway.earlier.messages import SAMPLE_RATE_HZ, WINDOW_BYTES
 from gateway.earlier.pictures import CROP_QUALITY, loop_position
 from gateway.metrics import Timings, parse_timings
-from gateway.segmenter import Segment
+from gateway.segmenter import Heard, Segment
 
 TIMEOUT_S: Final = 10.0
 LOOK_AFTER_S: Final = 0.25
@@ -64,8 +65,8 @@ def window_of(manifest: Manifest, pcm: bytes) -> Window:
     if len(pcm) > AUDIO_MAX_BYTES:
         message = f"audio: {len(pcm)} bytes are too long for one mouth; send {WINDOW_BYTES} bytes around its frame"
         raise AudioError(message, field="audio", limit=AUDIO_MAX_BYTES)
-    segment = Segment(0, 0, 0, manifest, StreamResampler(SAMPLE_RATE_HZ))
-    appends = segment.push(pcm or bytes(WINDOW_BYTES)) + segment.close()
+    segment = Segment(0, 0, 0, manifest, Heard(), StreamResampler(SAMPLE_RATE_HZ))
+    appends = segment.push(pcm or bytes(WINDOW_BYTES)) + segment.close(Heard())
     return Window(appends, segment.samples, segment.frames // 2)
 
 
@@ -115,7 +116,11 @@ class Single:
             if window.frame in found and not arrived.done():
                 arrived.set_result((found[window.frame], timings))
 
-        bus.attach(session, deliver)
+        def give_up(_: int, frames: range) -> None:
+            if window.frame in frames and not arrived.done():
+                arrived.set_exception(TaskError("the workers cannot paint this frame; their log says why"))
+
+        bus.attach(session, Listener(deliver, give_up, lambda: None))
         try:
             await self._begin(session, avatar, window, frame_id)
             message, timings = await self._await(session, window.frame, arrived)
@@ -130,7 +135,7 @@ class Single:
     def _measure(self, painted: Painted, pcm: bytes) -> None:
         metrics = self.gateway.metrics
         metrics.frames.labels("speech").inc()
-        metrics.audio_seconds.inc(len(pcm) / BYTES_PER_SAMPLE / SAMPLE_RATE_HZ)
+        self.gateway.hear(self.session, len(pcm) / BYTES_PER_SAMPLE / SAMPLE_RATE_HZ)
         metrics.latency.observe(painted.took_ms / 1000)
         metrics.observe_stages(painted.stages)
 
@@ -142,7 +147,7 @@ class Single:
         )  # fmt: skip
         await sessions.create(redis, session, record, ttl_s=ttl_s)
         address = Address(session, CROP_QUALITY, "patch")
-        await self.gateway.bus.carry_out(address, actions_of(avatar, window, frame_id, now_s * 1000))
+        await self.gateway.bus.carry_out(address, actions_of(avatar, window, frame_id, steady_ms()))
         # The ring has no expiry of its own before this.
         await sessions.touch(redis, session, now_s, ttl_s=ttl_s)
 

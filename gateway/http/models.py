@@ -6,12 +6,13 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from common.avatars.package import Avatar
+from common.backlog import WorkerReport
 from common.errors import AvatarError
 from common.sessions import every
 from gateway.context import Gateway
 from gateway.http import files
 from gateway.http.endpoint import Call, Endpoint
-from gateway.http.workers import WorkerReport, living
+from gateway.http.workers import living
 
 FULL_BODY = "full_body"
 """How earlier clients call the template video."""

@@ -6,9 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
+from common.backlog import WorkerReport
 from common.errors import BusError
 from gateway.http.endpoint import Access, Call, Endpoint, json_of
-from gateway.http.workers import WorkerReport, living, missing_stages
+from gateway.http.workers import living, missing_stages
 from gateway.messages import Start
 
 

@@ -5,7 +5,8 @@ import time
 from pydantic import BaseModel, ConfigDict, Field
 
 from common.errors import LipstreamError
-from common.sessions import SessionRecord, every, read
+from common.records import SessionRecord
+from common.sessions import every, read
 from gateway.http.endpoint import Access, Call, Endpoint, read_query
 from gateway.http.errors import ConflictError, NotFoundError
 from gateway.open_sessions import OpenSession

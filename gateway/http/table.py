@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import ConfigDict, RootModel
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from gateway.http import avatars, loading, models, overview, probes, session_tokens, sessions, speech_token
+from gateway.http import avatars, capacity, loading, models, overview, probes, session_tokens, sessions, speech_token
 from gateway.http.docs import page
 from gateway.http.endpoint import Access, Call, Endpoint
 from gateway.http.openapi import document
@@ -38,6 +38,7 @@ ENDPOINTS: Final = (
     *sessions.ENDPOINTS,
     *session_tokens.ENDPOINTS,
     *speech_token.ENDPOINTS,
+    *capacity.ENDPOINTS,
     *overview.ENDPOINTS,
     *probes.ENDPOINTS,
     Endpoint("/openapi.json", _openapi, "This document.", OpenApi, access=Access.PUBLIC),

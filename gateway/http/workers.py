@@ -1,37 +1,12 @@
 """The workers that live, by their heartbeats."""
 
-from typing import Annotated, Any
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict
 from redis.asyncio import Redis
 
 from common import keys
+from common.backlog import WorkerReport
 from common.redis_client import translated
 
 STAGES = ("audio", "inference", "compositor")
-
-
-def _names(text: Any) -> Any:
-    return tuple(filter(None, text.split(","))) if isinstance(text, str) else text
-
-
-class WorkerReport(BaseModel):
-    """What a worker says of itself; the counters cover all its avatars since it started."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    stage: str
-    worker: str
-    host: str
-    pid: int
-    seen_at: float
-    avatars: Annotated[tuple[str, ...], BeforeValidator(_names)]
-    tasks: int
-    frames: int
-    dropped: int
-    retried: int
-    dead: int
-    work_ms: float
 
 
 async def living(redis: Redis) -> list[WorkerReport]:

@@ -40,6 +40,8 @@ def redis_server() -> Iterator[str]:
 def lipstream(command: str, redis_url: str, log: Path, port: int | None = None, **settings: object) -> Iterator[str]:
     """Base URL of a running `lipstream up` or `lipstream gateway`; whoever kills it before the end may."""
     port = port or free_port()
+    # How many sessions the machine has room for beside the other tests is not what these tests are about.
+    settings = {"admit_by_load": False} | settings
     environment = os.environ | {f"LIPSTREAM_{name.upper()}": str(value) for name, value in settings.items()}
     arguments = [sys.executable, "-m", "cli", command, "--port", str(port), "--redis-url", redis_url]
     with log.open("a") as output:

@@ -1,18 +1,21 @@
 """What the console does when the server goes away and comes back."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
-from playwright.async_api import Page, WebSocketRoute, expect
+from playwright.async_api import Page, WebSocket, WebSocketRoute, expect
+from redis import Redis
 
-from tests.e2e.browser import SLOW_MS, chromium, open_console, reach, record_faults, shown, stats
+from tests.e2e.browser import SLOW_MS, choose, chromium, open_console, reach, record_faults, shown, stats
 from tests.e2e.processes import await_ready
 from tests.pipeline import free_port
 
@@ -41,6 +44,17 @@ class OneGateway:
             self._process.wait()
 
 
+class Visit(NamedTuple):
+    """A page at the gateway that can be killed, and what the server tells it in JSON."""
+
+    page: Page
+    told: list[dict[str, Any]]
+
+    def sessions(self, kind: str) -> list[str]:
+        """The sessions of which the server has said `started` or `resumed`."""
+        return [event["session"] for event in self.told if event["type"] == kind]
+
+
 @pytest.fixture
 def gateway(lipstream_server: str, redis_url: str, avatars_dir: Path) -> Iterator[OneGateway]:
     """A second gateway on the pipeline of the other tests."""
@@ -50,28 +64,65 @@ def gateway(lipstream_server: str, redis_url: str, avatars_dir: Path) -> Iterato
     one.kill()
 
 
-async def test_speech_goes_on_when_a_killed_gateway_is_back(gateway: OneGateway) -> None:
+@pytest.fixture
+async def visit(gateway: OneGateway, spoken_wav: Path) -> AsyncIterator[Visit]:
+    """A console at rest."""
     await gateway.until_up()
-    async with chromium() as browser:
+    async with chromium(spoken_wav) as browser:
         page = await browser.new_page(viewport={"width": 640, "height": 760})
         faults = record_faults(page, (gateway.url, "blob:", "data:"))
+        told = record_told(page)
         await open_console(page, gateway.url)
-        await page.click("#play")
-        await reach(page, "speaking")
-        await shown(page, 20)
-        gateway.kill()
-        await expect(page.locator("#log")).to_contain_text("Connecting again")
-        gateway.start()
-        await gateway.until_up()
-        back_s = time.monotonic()
-        await expect(page.locator("#log")).to_contain_text("Connected again", timeout=SLOW_MS)
-        assert time.monotonic() - back_s < 1
-        await reach(page, "idle")
-        numbers = await stats(page)
-    assert numbers["framesShown"] + numbers["framesDropped"] == SAMPLE_FRAMES
-    assert numbers["segments"] == 1
+        yield Visit(page, told)
     # The browser itself notes each connection that nobody takes.
     assert [fault for fault in faults if "WebSocket connection" not in fault] == []
+
+
+def record_told(page: Page) -> list[dict[str, Any]]:
+    """What the server says in JSON, over all connections."""
+    told: list[dict[str, Any]] = []
+
+    def listen(connection: WebSocket) -> None:
+        connection.on("framereceived", lambda said: told.append(json.loads(said)) if isinstance(said, str) else None)
+
+    page.on("websocket", listen)
+    return told
+
+
+async def until_away(page: Page) -> None:
+    await expect(page.locator("#log")).to_contain_text("Connecting again")
+
+
+async def until_back(page: Page) -> None:
+    """Looks at every picture of the browser, as `expect` does not."""
+    await page.wait_for_selector("#log :text('Connected again')", state="attached", timeout=SLOW_MS)
+
+
+async def assert_all_was_shown(page: Page) -> None:
+    """The sample has been said once, from its first frame to its last."""
+    numbers = await stats(page)
+    frames = [frame for _, frame in numbers["shown"]]
+    assert frames == sorted(set(frames))
+    assert numbers["framesShown"] + numbers["framesDropped"] == SAMPLE_FRAMES
+    assert numbers["segments"] == 1
+    assert numbers["errors"] == 0
+
+
+async def test_speech_goes_on_when_a_killed_gateway_is_back(gateway: OneGateway, visit: Visit) -> None:
+    page = visit.page
+    await page.click("#play")
+    await reach(page, "speaking")
+    await shown(page, 20)
+    gateway.kill()
+    await until_away(page)
+    gateway.start()
+    await gateway.until_up()
+    back_s = time.monotonic()
+    await until_back(page)
+    assert time.monotonic() - back_s < 1
+    await reach(page, "idle")
+    await assert_all_was_shown(page)
+    assert visit.sessions("started") == visit.sessions("resumed")
 
 
 async def test_a_lost_connection_costs_no_frame(page: Page, url: str) -> None:
@@ -85,9 +136,83 @@ async def test_a_lost_connection_costs_no_frame(page: Page, url: str) -> None:
     await open_console(page, url)
     await page.click("#play")
     await reach(page, "speaking")
-    await connections[-1].close(code=1001, reason="the server goes away")
-    await expect(page.locator("#log")).to_contain_text("Connected again")
+    for count in (20, 80):
+        await shown(page, count)
+        await connections[-1].close(code=1001, reason="the server goes away")
+    await until_back(page)
+    await reach(page, "idle")
+    assert len(connections) >= 3
+    await assert_all_was_shown(page)
+
+
+async def test_a_barge_in_during_the_outage_silences_the_face_for_good(gateway: OneGateway, visit: Visit) -> None:
+    page = visit.page
+    await page.click("#play")
+    await reach(page, "speaking")
+    await shown(page, 20)
+    gateway.kill()
+    await until_away(page)
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#interrupt")).to_be_disabled()
+    before = await stats(page)
+    gateway.start()
+    await until_back(page)
+    await page.click("#play")
+    await reach(page, "speaking")
     await reach(page, "idle")
     numbers = await stats(page)
-    assert numbers["framesShown"] + numbers["framesDropped"] == SAMPLE_FRAMES
-    assert numbers["segments"] == 1
+    epochs = [epoch for epoch, _ in numbers["shown"]]
+    assert epochs == [0] * before["framesShown"] + [1] * (numbers["framesShown"] - before["framesShown"])
+    again = [numbers[kind] - before[kind] for kind in ("framesShown", "framesDropped")]
+    assert sum(again) == SAMPLE_FRAMES
+    assert visit.sessions("started") == visit.sessions("resumed")
+
+
+async def test_a_server_that_has_forgotten_everything_begins_anew_where_the_face_is(
+    gateway: OneGateway, visit: Visit, redis_url: str
+) -> None:
+    page = visit.page
+    await page.click("#play")
+    await reach(page, "speaking")
+    await shown(page, 20)
+    gateway.kill()
+    await until_away(page)
+    with Redis.from_url(redis_url) as redis:
+        redis.flushall()
+    gateway.start()
+    await until_back(page)
+    await reach(page, "idle")
+    await assert_all_was_shown(page)
+    first, second = visit.sessions("started")
+    assert first != second
+    assert visit.sessions("resumed") == []
+
+
+async def test_a_gateway_whose_redis_has_lost_the_session_goes_on_with_it(visit: Visit, redis_url: str) -> None:
+    page = visit.page
+    await page.click("#play")
+    await reach(page, "speaking")
+    await shown(page, 20)
+    with Redis.from_url(redis_url) as redis:
+        redis.flushall()
+    await until_back(page)
+    await reach(page, "idle")
+    await assert_all_was_shown(page)
+    assert visit.sessions("started") == visit.sessions("resumed")
+
+
+async def test_the_microphone_goes_on_without_what_was_said_long_ago(gateway: OneGateway, visit: Visit) -> None:
+    page = visit.page
+    await choose(page, "microphone")
+    await page.click("#play")
+    await reach(page, "speaking")
+    gateway.kill()
+    await until_away(page)
+    await asyncio.sleep(3)
+    gateway.start()
+    await until_back(page)
+    before = (await stats(page))["framesShown"]
+    await shown(page, before + 50)
+    again_ms = await page.evaluate("() => /(\\d+) ms of speech/.exec(document.getElementById('log').textContent)[1]")
+    assert int(again_ms) <= 1000
+    assert visit.sessions("started")[-1:] == visit.sessions("resumed")

@@ -142,8 +142,9 @@ async def test_a_token_opens_its_avatar_and_no_other(locked: Pipeline) -> None:
 async def test_a_token_opens_so_many_sessions_at_once(locked: Pipeline) -> None:
     token = await session_token(locked, sessions=1)
     async with connect(f"{locked.url}?token={token}") as first, connect(f"{locked.url}?token={token}") as second:
-        assert await refused(second) == ("limit_reached", 1013)
         await starts(first)
+        await second.send(json.dumps(START))
+        assert await refused(second) == ("limit_reached", 1013)
     await until(lambda: not locked.gateway.sessions)
     async with connect(f"{locked.url}?token={token}") as third:
         await starts(third)
@@ -158,8 +159,9 @@ async def test_a_key_opens_so_many_sessions_at_once_and_others_are_not_touched(
         connect(f"{made.url}?token={KEY}") as second,
         connect(f"{made.url}?token={OTHER}") as other,
     ):
-        assert await refused(second) == ("limit_reached", 1013)
         await starts(first)
+        await second.send(json.dumps(START))
+        assert await refused(second) == ("limit_reached", 1013)
         await starts(other)
 
 
@@ -168,6 +170,7 @@ async def test_a_key_begins_so_many_sessions_a_minute(redis_server: str, avatars
         async with connect(f"{made.url}?token={KEY}") as first:
             await starts(first)
         async with connect(f"{made.url}?token={KEY}") as second:
+            await second.send(json.dumps(START))
             assert await refused(second) == ("limit_reached", 1013)
 
 
@@ -187,14 +190,14 @@ async def test_an_operator_ends_a_session_and_its_client_is_told(locked: Pipelin
 
 async def test_a_client_that_reads_nothing_is_cut_off(redis_server: str, avatars_folder: Path) -> None:
     async with running(redis_server, avatars_folder, slow_client_s=0.5) as made:
-        with deaf(made.url, START | {"idle": "server", "pace": "live", "quality": 95}):
+        async with deaf(made.url, START | {"idle": "server", "pace": "live", "quality": 95}):
             await until(lambda: made.gateway.sessions)
             await until(lambda: not made.gateway.sessions, timeout_s=60)
             assert not made.gateway.sessions
 
 
-@contextlib.contextmanager
-def deaf(url: str, message: dict[str, Any]) -> Any:
+@contextlib.asynccontextmanager
+async def deaf(url: str, message: dict[str, Any]) -> AsyncIterator[None]:
     """A client that upgrades, says one thing, and never reads."""
     place = urlsplit(url)
     with socket.socket() as link:
@@ -207,8 +210,11 @@ def deaf(url: str, message: dict[str, Any]) -> Any:
         ]
         body = json.dumps(message).encode()
         assert len(body) < 126
-        link.send("".join(head).encode() + bytes([0x81, 0x80 | len(body), 0, 0, 0, 0]) + body)
-        yield link
+        link.send("".join(head).encode())
+        # It is not told when it may speak, and what comes with the request is dropped.
+        await asyncio.sleep(0.3)
+        link.send(bytes([0x81, 0x80 | len(body), 0, 0, 0, 0]) + body)
+        yield
 
 
 async def test_a_sender_beyond_the_rate_is_slowed_and_loses_nothing(redis_server: str, avatars_folder: Path) -> None:

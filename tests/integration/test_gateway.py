@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.pipeline import Pipeline, running, until, what_stays
 
@@ -201,6 +201,7 @@ async def test_a_full_gateway_says_so_and_keeps_the_sessions_it_has(redis_server
         connect(pipeline.url) as second,
     ):
         await started(first)
+        await second.send('{"type": "start", "avatar": "tiny"}')
         error = await heard(second, "error")
         assert (error["code"], error["limit"], error["retryable"]) == ("at_capacity", 1, True)
         with pytest.raises(ConnectionClosed) as caught:
@@ -208,6 +209,18 @@ async def test_a_full_gateway_says_so_and_keeps_the_sessions_it_has(redis_server
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == 1013
         await finishes(first, 25)
+
+
+async def test_a_program_that_does_not_know_us_is_refused_in_http(redis_server: str, avatars_folder: Path) -> None:
+    async with running(redis_server, avatars_folder, max_sessions=1) as pipeline, connect(pipeline.url) as first:
+        await started(first)
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(pipeline.url):
+                pytest.fail("there is no room")
+    response = refused.value.response
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) >= 1
+    assert json.loads(response.body or b"")["error"]["code"] == "at_capacity"
 
 
 async def test_a_client_that_vanishes_leaves_nothing_that_stays(pipeline: Pipeline) -> None:
@@ -224,7 +237,7 @@ async def test_every_key_of_a_session_expires_should_its_gateway_die(pipeline: P
         await socket.send(SECOND)
         await heard(socket, "speak_started")
         found = [key async for key in pipeline.redis.scan_iter("session:*")]
-        assert len(found) == 3
+        assert len(found) == 4
         assert [key for key in found if await pipeline.redis.ttl(key) <= 0] == []
 
 

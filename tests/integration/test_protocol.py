@@ -75,6 +75,7 @@ async def test_every_message_of_a_session_is_as_the_schema_says(pipeline: Pipeli
         Draft202012Validator(schema | {"anyOf": [{"$ref": f"#/$defs/{s}"}]}) for s in ("client", "server")
     )
     heard: set[str] = set()
+    tokens: list[str] = []
 
     async def hear(socket: ClientConnection) -> None:
         async for answer in socket:
@@ -82,6 +83,7 @@ async def test_every_message_of_a_session_is_as_the_schema_says(pipeline: Pipeli
                 content = json.loads(answer)
                 server.validate(content)
                 heard.add(content["type"])
+                tokens.extend([content["resume"]] if "resume" in content else [])
 
     async def say(**message: Any) -> None:
         client.validate(message)
@@ -99,6 +101,12 @@ async def test_every_message_of_a_session_is_as_the_schema_says(pipeline: Pipeli
         await say(type="clear", shown=3)
         await say(type="switch", avatar="reference")
         await socket.send(speechlike(RATE_HZ))
+        await until(lambda: "switched" in heard)
+        socket.transport.abort()
+        hearing.cancel()
+    async with raw_connect(pipeline.url) as socket:
+        hearing = asyncio.create_task(hear(socket))
+        await say(type="resume", token=tokens[0], epoch=1)
         await say(type="end")
         await hearing
     assert heard == set(REPLIES)

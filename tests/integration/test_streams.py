@@ -5,7 +5,7 @@ import asyncio
 from redis.asyncio import Redis
 
 from common import keys
-from common.streams import WorkStream
+from common.streams import NOBODY, WorkStream
 
 STREAM = "stage:test"
 
@@ -67,22 +67,72 @@ async def test_a_dead_letter_is_readable_and_bounded_by_its_text(redis: Redis) -
     work = await opened(redis)
     await redis.xadd(STREAM, {"session": "s", "payload": b"\xff" * 100_000})
     (entry,) = await work.read(10, None)
-    await work.give_up("test", entry, "because " * 1000)
+    await work.bury("test", entry, "because " * 1000)
     ((_, letter),) = await redis.xrange(keys.dead("test"))
     assert letter[b"session"] == b"s"
     assert b"payload" not in letter
     assert len(letter[b"error"]) <= 1000
-    assert await redis.xlen(STREAM) == 0
 
 
-async def test_who_leaves_with_work_pending_stays_known_so_that_it_is_reclaimed(redis: Redis) -> None:
+async def consumers(redis: Redis) -> list[bytes]:
+    return sorted(consumer["name"] for consumer in await redis.xinfo_consumers(STREAM, keys.GROUP))
+
+
+async def test_who_leaves_hands_back_what_is_pending_so_that_others_take_it_at_once(redis: Redis) -> None:
     leaving, staying = await opened(redis, "leaving"), await opened(redis, "staying")
     await redis.xadd(STREAM, {"n": 1})
-    ((entry_id, _),) = await leaving.read(10, None)
-    await leaving.leave()
+    await leaving.read(10, None)
+    await leaving.leave(60_100)
+    ((entry, attempts),) = await staying.reclaim(60_000, 10)
+    assert (entry[1], attempts) == ({b"n": b"1"}, 2)
+    await staying.finish([entry[0]])
+    assert b"leaving" not in await consumers(redis)
+
+
+async def test_who_leaves_when_the_group_has_vanished_leaves_quietly(redis: Redis) -> None:
+    leaving = await opened(redis)
+    await redis.delete(STREAM)
+    await leaving.leave(60_000)
+    assert await redis.exists(STREAM) == 0
+
+
+async def test_consumers_that_died_long_ago_are_removed_unless_work_is_pending_on_them(redis: Redis) -> None:
+    work = await opened(redis, "holding")
+    await redis.xadd(STREAM, {"n": 1})
+    await work.read(10, None)
+    for name in ("idle", NOBODY):
+        await redis.xgroup_createconsumer(STREAM, keys.GROUP, name)
+    await asyncio.sleep(0.05)
+    await work.sweep()
+    assert b"idle" in await consumers(redis), "it may be alive"
+    await work.sweep(dead_after_ms=20)
+    assert await consumers(redis) == [b"holding", NOBODY.encode()]
+
+
+async def test_what_failed_its_workers_twice_comes_alone_and_after_the_others(redis: Redis) -> None:
+    dead, alive = await opened(redis, "dead"), await opened(redis, "alive")
+    for n in range(2):
+        await redis.xadd(STREAM, {"n": n})
+    await dead.read(10, None)
     await asyncio.sleep(0.02)
-    assert len(await staying.reclaim(10, 10)) == 1
-    await staying.finish([entry_id])
-    await staying.leave()
-    await leaving.leave()
-    assert await redis.xinfo_consumers(STREAM, keys.GROUP) == []
+    assert [attempts for _, attempts in await dead.reclaim(10, 10)] == [2, 2]
+    for n in range(2, 4):
+        await redis.xadd(STREAM, {"n": n})
+    await dead.read(10, None)
+    await asyncio.sleep(0.02)
+    batches = []
+    for _ in range(3):
+        entries = [entry for entry, _ in await alive.reclaim(10, 10)]
+        batches.append([fields[b"n"] for _, fields in entries])
+        await alive.finish([entry_id for entry_id, _ in entries])
+    assert batches == [[b"2", b"3"], [b"0"], [b"1"]]
+
+
+async def test_an_entry_that_was_deleted_by_hand_does_not_stay_pending(redis: Redis) -> None:
+    dead, alive = await opened(redis, "dead"), await opened(redis, "alive")
+    entry_id = await redis.xadd(STREAM, {"n": 1})
+    await dead.read(10, None)
+    await redis.xdel(STREAM, entry_id)
+    await asyncio.sleep(0.02)
+    assert await alive.reclaim(10, 10) == []
+    assert (await redis.xpending(STREAM, keys.GROUP))["pending"] == 0

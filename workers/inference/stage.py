@@ -85,8 +85,8 @@ class Inference:
         Raises
         ------
         TaskError
-            A payload is not the float32 columns that the task's frames need (for good), or the avatar is not one of
-            ours (another worker may have it).
+            A payload is not the finite float32 columns that the task's frames need (for good), or the avatar is not
+            one of ours (another worker may have it).
         """
         results: list[list[bytes]] = [[] for _ in jobs]
         for name, places in _by_avatar(jobs).items():
@@ -149,6 +149,8 @@ def _unpack(manifest: Manifest, job: Job) -> _Segment:
             f"of {bands} float32, {size} bytes"
         )
     columns = np.frombuffer(job.payload, np.float32).reshape(held.length, bands)
+    if not np.isfinite(columns).all():
+        raise TaskError(f"payload: the columns of frames [{task.first}, {task.end}) hold NaN or infinity")
     return _Segment(task, columns, held, steps_of_frames(manifest, task.offset, task.count, task.samples))
 
 

@@ -9,14 +9,23 @@ class LipstreamClientError(Exception):
     Attributes
     ----------
     code : the server's code (`bad_audio`, `bad_avatar`, `at_capacity`, ...), or one of the client's own: `unreachable`,
-        `refused` (the handshake), `closed` (the connection ended too early), `bad_frame`, `bad_message`.
+        `refused` (the handshake), `closed` (the connection ended too early),
+        `session_lost` (and the session could not be resumed), `bad_frame`, `bad_message`.
     message : what happened, in words.
     field, limit : what was wrong and which bound it broke, where that applies.
     retryable : whether the same may succeed later.
+    close_code : with which the server closed, where it did.
     """
 
     def __init__(
-        self, code: str, message: str, field: str | None = None, limit: Any = None, *, retryable: bool = False
+        self,
+        code: str,
+        message: str,
+        field: str | None = None,
+        limit: Any = None,
+        *,
+        retryable: bool = False,
+        close_code: int | None = None,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
@@ -24,3 +33,4 @@ class LipstreamClientError(Exception):
         self.field = field
         self.limit = limit
         self.retryable = retryable
+        self.close_code = close_code

@@ -35,16 +35,39 @@ class Started:
     output: str
     format: str
     patch: list[int]
+    resume: str = ""
+    resume_s: float = 0.0
+    recording: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The connection was lost and the session goes on over another; frames and events go on as if nothing had been.
+
+    `audio` and `commands` are how much of what was said the server has got; the rest is said again by the client.
+    """
+
+    session: str
+    avatar: str
+    epoch: int
+    next_frame: int
+    audio: int
+    commands: int
+    resume: str
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The first audio of an utterance has come; it will begin at `first_frame`, over template frame `template`."""
+    """The first audio of an utterance has come; it will begin at `first_frame`, over template frame `template`.
+
+    `audio` is how many samples were sent before it.
+    """
 
     segment: int
     epoch: int
     first_frame: int
     template: int
+    audio: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +133,7 @@ class Stats:
     buffered_ms: float
     latency_ms: Mapping[str, float] | None
     stages: Mapping[str, Mapping[str, float]]
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +153,13 @@ class Ended:
 
 
 Event: TypeAlias = (
-    Hello | Started | Segment | SpeakStarted | SpeakEnded | Cleared | Switched | Stats | Pong | Ended
+    Hello | Started | Resumed | Segment | SpeakStarted | SpeakEnded | Cleared | Switched | Stats | Pong | Ended
 )  # fmt: skip
 
 _TYPES: Final[Mapping[str, type[Event]]] = {
     "hello": Hello,
     "started": Started,
+    "resumed": Resumed,
     "segment": Segment,
     "speak_started": SpeakStarted,
     "speak_ended": SpeakEnded,

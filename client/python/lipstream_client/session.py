@@ -1,30 +1,28 @@
 """One session with a gateway over `lipstream.v1`.
 
-Nothing is queued here beyond the few messages that `websockets` reads ahead: who does not read frames slows the
-server down (`lossless`) or has them concealed (`live`), and memory stays bounded.
+Little is queued here: who does not read frames slows the server down (`lossless`) or has them concealed (`live`), and
+memory stays bounded.
 """
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 import websockets
 from websockets.asyncio.client import ClientConnection
 from websockets.typing import Subprotocol
 
 from lipstream_client.errors import LipstreamClientError
-from lipstream_client.events import Cleared, Ended, Event, Hello, Started, Stats, Switched, parse_event
-from lipstream_client.frames import Frame, parse_frame
+from lipstream_client.events import Cleared, Ended, Event, Hello, Resumed, Started, Stats, Switched, parse_event
+from lipstream_client.frames import Frame
+from lipstream_client.line import Line
+from lipstream_client.said import Said
+from lipstream_client.sockets import close, closed, open_socket
 
 PROTOCOL: Final = "lipstream.v1"
 _RECEIVED_MAX_BYTES: Final = 16 * 2**20
-_READ_AHEAD: Final = 16
-_CLOSE_TIMEOUT_S: Final = 2.0
-"""A lossless server that waits for its frames to be read may be slow to hear that they will not be."""
-_NORMAL_CLOSURE: Final = 1000
+_READ_AHEAD: Final = 4
 _SAMPLE_BYTES: Final = {"s16le": 2, "f32le": 4}
 
 
@@ -35,6 +33,9 @@ class Session:
     server's order, `session.frames()` frames alone. Both raise `LipstreamClientError` when the server reports an error;
     that alone does not end the session, so reading may go on. They stop when the server has ended the session.
 
+    A lost connection does not end it either: it goes on over the next one, at this gateway or another, with no frame
+    missing and none twice. `Resumed` is given out then, and what had not come through is sent again.
+
     Attributes
     ----------
     hello, started : what the server said at the start: avatars and limits; frame rate, size, look-ahead.
@@ -44,15 +45,15 @@ class Session:
     ended : the server's totals, or None before the end.
     """
 
-    def __init__(self, socket: ClientConnection, hello: Hello, started: Started) -> None:
-        self.hello = hello
-        self.started = started
-        self.avatar = started.avatar
-        self.epoch = started.epoch
+    def __init__(self, line: Line) -> None:
+        self.hello = line.hello
+        self.started = line.started
+        self.avatar = line.started.avatar
+        self.epoch = line.started.epoch
         self.stats: Stats | None = None
         self.ended: Ended | None = None
-        self._socket = socket
-        self._clears_under_way = 0
+        self._line = line
+        self._said = line.said
 
     async def send_audio(self, audio: bytes) -> None:
         """Send mono audio of any length, in the format and at the rate of `connect`; waits while the server is full.
@@ -68,7 +69,7 @@ class Session:
             raise LipstreamClientError("bad_audio", f"{kind}, got {len(audio)}", "audio", sample_bytes)
         largest = self.hello.limits["message_max_bytes"] // sample_bytes * sample_bytes
         for start in range(0, len(audio), largest):
-            await self._send(bytes(audio[start : start + largest]))
+            await self._line.say(self._said.say_audio(bytes(audio[start : start + largest])))
 
     async def begin(self, template: int) -> None:
         """Between segments: let the next one begin over this template frame, where the caller's idle loop stands."""
@@ -87,7 +88,6 @@ class Session:
         ----------
         shown : number of the last speech frame that was really shown; None: the last one that the server has sent.
         """
-        self._clears_under_way += 1
         await self._tell("clear", **({} if shown is None else {"shown": shown}))
 
     async def switch(self, avatar: str) -> None:
@@ -116,22 +116,17 @@ class Session:
         return self
 
     async def __anext__(self) -> Frame | Event:
-        while True:
-            message = await self._receive()
-            item = parse_event(message) if isinstance(message, str) else self._current(parse_frame(message))
-            if item is not None:
-                self._note(item)
-                return item
-
-    def _current(self, frame: Frame) -> Frame | None:
-        """The frame, unless a barge-in has made it void, be it confirmed or under way."""
-        oldest = self.epoch + 1 if self._clears_under_way else self.epoch
-        return frame if frame.epoch >= oldest else None
+        while (item := await self._line.hear()) is not None:
+            # A barge-in makes what was said before it void at once, whether it is confirmed or under way.
+            if isinstance(item, Frame) and item.epoch < self._said.epoch:
+                continue
+            self._note(item)
+            return item
+        raise StopAsyncIteration
 
     def _note(self, item: Frame | Event) -> None:
         match item:
-            case Cleared():
-                self._clears_under_way = max(0, self._clears_under_way - 1)
+            case Cleared() | Resumed():
                 self.epoch = item.epoch
             case Switched():
                 self.avatar = item.avatar
@@ -140,27 +135,13 @@ class Session:
             case Ended():
                 self.ended = item
 
-    async def _receive(self) -> str | bytes:
-        try:
-            return await self._socket.recv()
-        except websockets.ConnectionClosed as error:
-            if self.ended is not None and _code(error) == _NORMAL_CLOSURE:
-                raise StopAsyncIteration from None
-            raise _closed(error) from error
-
     async def _tell(self, kind: str, **fields: Any) -> None:
-        await self._send(json.dumps({"type": kind, **fields}))
-
-    async def _send(self, message: str | bytes) -> None:
-        try:
-            await self._socket.send(message)
-        except websockets.ConnectionClosed as error:
-            raise _closed(error) from error
+        await self._line.say(self._said.say(kind, **fields))
 
 
 @asynccontextmanager
 async def connect(
-    url: str,
+    url: str | Sequence[str],
     *,
     avatar: str = "demo",
     sample_rate: int = 24_000,
@@ -170,6 +151,8 @@ async def connect(
     output: Literal["frame", "patch"] = "frame",
     format: Literal["s16le", "f32le"] = "s16le",
     token: str | None = None,
+    record: bool | None = None,
+    resumes: bool = True,
     open_timeout_s: float = 10.0,
     **websocket_options: Any,
 ) -> AsyncIterator[Session]:
@@ -177,7 +160,8 @@ async def connect(
 
     Parameters
     ----------
-    url : `ws://HOST:PORT` or `wss://...`; without a path, `/ws` is meant.
+    url : `ws://HOST:PORT` or `wss://...`; without a path, `/ws` is meant. Of several, of gateways of one installation,
+        the first begins the session and any may go on with it.
     sample_rate : of the audio that will be sent, 8,000 to 48,000 Hz.
     pace : `live` conceals a frame that is late; `lossless` waits for each.
     idle : who shows the template between utterances; `server` sends idle frames.
@@ -185,6 +169,8 @@ async def connect(
     output : `frame` for whole pictures, `patch` for the painted rectangle alone, some seven times fewer bytes.
     format : of the audio: 16 bit integers, or 32 bit floats from -1 to 1; both little endian.
     token : API key or signed session token, where `hello.auth` says that one is needed.
+    record : whether to record the session; None: the server's choice. `started.recording` tells.
+    resumes : whether a lost connection is followed by another, for as long as the server keeps the session.
     websocket_options : for `websockets.asyncio.client.connect`, such as `ssl` or `additional_headers`.
 
     Raises
@@ -199,25 +185,26 @@ async def connect(
         "max_queue": _READ_AHEAD,
         "open_timeout": open_timeout_s,
     }
-    try:
-        socket = await websockets.connect(_with_path(url), **(options | websocket_options))
-    except (websockets.InvalidURI, ValueError) as error:
-        raise LipstreamClientError("unreachable", f"{url} is not a ws:// or wss:// address", "url") from error
-    except websockets.InvalidHandshake as error:
-        raise _refused(url, error) from error
-    except (OSError, TimeoutError) as error:
-        raise LipstreamClientError("unreachable", f"cannot reach {url}: {error}", "url", retryable=True) from error
+    options |= websocket_options
+    urls = [url] if isinstance(url, str) else list(url)
+    socket = await open_socket(urls[0], options)
     try:
         start = {
             "type": "start", "v": 1, "avatar": avatar, "sample_rate": sample_rate, "format": format, "pace": pace,
-            "idle": idle, "output": output, "quality": quality, "token": token,
+            "idle": idle, "output": output, "quality": quality, "token": token, "record": record,
         }  # fmt: skip
-        yield await _open(socket, {name: value for name, value in start.items() if value is not None})
-    finally:
-        await _close(socket)
+        hello, started = await _open(socket, {name: value for name, value in start.items() if value is not None})
+    except BaseException:
+        await close(socket)
+        raise
+    said = Said(_SAMPLE_BYTES[started.format])
+    resumes = resumes and bool(started.resume)
+    line = Line(urls, options, sample_rate, said, hello, started, resumes, socket)
+    async with line.up():
+        yield Session(line)
 
 
-async def _open(socket: ClientConnection, start: dict[str, Any]) -> Session:
+async def _open(socket: ClientConnection, start: dict[str, Any]) -> tuple[Hello, Started]:
     """Hello, start, started."""
     try:
         hello = parse_event(str(await socket.recv()))
@@ -226,46 +213,7 @@ async def _open(socket: ClientConnection, start: dict[str, Any]) -> Session:
         await socket.send(json.dumps(start))
         started = parse_event(str(await socket.recv()))
     except websockets.ConnectionClosed as error:
-        raise _closed(error) from error
+        raise closed(error) from error
     if not isinstance(started, Started):
         raise LipstreamClientError("bad_message", "the server did not answer the start with 'started'")
-    return Session(socket, hello, started)
-
-
-async def _close(socket: ClientConnection) -> None:
-    """Close; give up on a server that does not read."""
-    closing = asyncio.create_task(socket.close())
-    try:
-        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-            # What is still on its way is thrown away: unread, it would keep the server's goodbye from arriving.
-            with suppress(websockets.ConnectionClosed):
-                async for _ in socket:
-                    pass
-            await closing
-    except TimeoutError:
-        socket.transport.abort()
-    await asyncio.gather(closing, return_exceptions=True)
-
-
-def _with_path(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(path="/ws").geturl() if parts.path in ("", "/") else url
-
-
-def _code(error: websockets.ConnectionClosed) -> int | None:
-    return error.rcvd.code if error.rcvd else None
-
-
-def _closed(error: websockets.ConnectionClosed) -> LipstreamClientError:
-    reason = error.rcvd.reason if error.rcvd and error.rcvd.reason else "the connection was lost"
-    retryable = _code(error) in (None, 1001, 1013)
-    return LipstreamClientError("closed", f"{reason} (close code {_code(error)})", retryable=retryable)
-
-
-def _refused(url: str, error: websockets.InvalidHandshake) -> LipstreamClientError:
-    if not isinstance(error, websockets.InvalidStatus):
-        return LipstreamClientError("refused", f"{url} is no Lipstream gateway: {error}", "url")
-    body = (error.response.body or b"").decode(errors="replace").strip()[:200]
-    status = error.response.status_code
-    message = f"{url} answered HTTP {status}" + (f": {body}" if body else "")
-    return LipstreamClientError("refused", message, "url", retryable=status == 503)
+    return hello, started

@@ -1,7 +1,7 @@
 const FIRST_MS = 100;
 /** While the outage is young a try costs little, and the first second after the server's return matters. */
 const YOUNG_MS = 60_000;
-const YOUNG_MOST_MS = 500;
+const YOUNG_MOST_MS = 250;
 const OLD_MOST_MS = 5_000;
 const FULL_MS = 2_000;
 

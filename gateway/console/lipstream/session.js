@@ -1,18 +1,23 @@
 /**
- * A session that outlives its connection. When the socket drops it connects again, begins where the head is, and says
- * again what had been said but not come back; epochs, frames and segments count on as if nothing had happened. The
- * application only hears `reconnecting` and `reconnected`.
+ * A session that outlives its connection. When the socket drops, another one resumes the session, at whichever gateway
+ * answers, and what that one lacks is said again. If no gateway knows the session any more it begins anew, in the frame
+ * that is due. Epochs, frames and segments count on either way; the application only hears `reconnecting` and
+ * `reconnected`.
  */
 
 import { waitMs } from "./backoff.js";
-import { createLedger } from "./ledger.js";
-import { shifted } from "./numbers.js";
-import { sayAgain, whereBegins } from "./resume.js";
+import { createHeard } from "./heard.js";
+import { createLog } from "./log.js";
+import { messages } from "./messages.js";
+import { BEGINNING, createNumbers } from "./numbers.js";
 import { openSocket } from "./socket.js";
 import { LipstreamError } from "./wire.js";
 
-/** The close code of a server that wants this client no more. */
-const POLICY = 1008;
+/** Close codes after which the session may go on elsewhere. */
+const RESUMABLE = [1001, 1005, 1006, 1011, 1012, 1013];
+/** A server resamples: it needs a little audio from before the frame at which it goes on. */
+const MARGIN_S = 0.05;
+const OF_SPEECH = ["segment", "speak_started", "speak_ended"];
 
 /**
  * Opens a session. `started` resolves with the server's first `started`, or rejects with a `LipstreamError` when the
@@ -21,39 +26,47 @@ const POLICY = 1008;
  * @param {import("../lipstream.js").Options} [options]
  */
 export function connect(url, options = {}) {
-  const { sampleRate = 24_000, pace = "live", idle = "client", output, quality, token, resendS = 30 } = options;
+  const { sampleRate = 24_000, pace = "live", idle = "client", output, quality, token, resendS = Infinity } = options;
   const { onFrame = () => {}, onEvent = () => {}, onClose = () => {} } = options;
   const { promise: started, resolve, reject } = Promise.withResolvers();
   // The application may watch `onClose` alone; then a failure is not an unhandled one.
   started.catch(() => {});
-  const ledger = createLedger({ limitSamples: resendS * sampleRate });
-  let avatar = options.avatar ?? "demo";
-  let frameMs = 40;
+  const log = createLog({ avatar: options.avatar ?? "demo" });
+  const heard = createHeard();
+  const numbers = createNumbers();
+  /** That of the newest barge-in, be it answered or not. */
   let epoch = 0;
-  /** What the present connection's numbers lack. */
-  let shift = { epoch: 0, frame: 0, segment: 0 };
-  /** What was shown of the utterance that the last `clear` cut, where this side knows. */
-  let cut = null;
+  /** With what the session is resumed; null while there is none. */
+  let ticket = null;
   let isUp = false;
   let isStarted = false;
-  let closing = false;
+  let isOver = false;
   let outage = { sinceMs: performance.now(), attempts: 0, timer: 0 };
   let socket = null;
 
   function open() {
-    const fields = { avatar, sample_rate: sampleRate, pace, idle, output, quality, token };
-    const mine = (socket = openSocket(url, fields, {
+    const mine = (socket = openSocket(url, {
       onEvent: (event) => mine === socket && receive(event),
       onFrame: (frame) => mine === socket && receiveFrame(frame),
       onClose: (close) => mine === socket && lost(close),
     }));
   }
 
-  function lost({ code, reason, error }) {
-    const refused = code === POLICY || (!isUp && !error.retryable);
-    if (closing || refused) {
+  function greet() {
+    if (ticket === null) return socket.tell("start", { v: 1, avatar: log.avatar, sample_rate: sampleRate, pace, idle, output, quality, token });
+    const { last_frame, epoch: known, template } = heard.state();
+    socket.tell("resume", { token: ticket, last_frame: numbers.frameThere(last_frame), epoch: numbers.epochThere(known), template });
+  }
+
+  function lost({ code, reason, fault }) {
+    const retryable = RESUMABLE.includes(code);
+    const unsaid = isUp ? { code: "closed", message: "the connection was lost" } : { code: "unreachable", message: "the server cannot be reached" };
+    const error = new LipstreamError(fault ?? { ...unsaid, retryable });
+    const comesBack = !isOver && retryable && (isUp || error.retryable);
+    if (!comesBack) {
+      leave();
       reject(error);
-      return onClose({ code, reason, error: closing ? null : error });
+      return onClose({ code, reason, error: isOver ? null : error });
     }
     if (isUp) outage = { sinceMs: performance.now(), attempts: 0, timer: 0 };
     isUp = false;
@@ -63,72 +76,103 @@ export function connect(url, options = {}) {
     onEvent({ type: "reconnecting", attempt: outage.attempts, wait_ms: Math.round(wait), code: error.code, message: error.message });
   }
 
+  function refused(event) {
+    if (event.code !== "cannot_resume") return socket.close();
+    ticket = null;
+    greet();
+  }
+
   function receive(event) {
-    const moved = shifted(event, shift);
-    if (event.type === "started") return up(event);
-    if (event.type === "error" && !isUp) return event.retryable ? undefined : socket.close();
-    if (event.type === "switched") [avatar, frameMs] = [event.avatar, 1000 / event.fps];
-    if (event.type === "cleared") return cleared(moved);
-    if (!("epoch" in event)) return onEvent(moved);
-    if (moved.epoch < epoch) return moved.interrupted ? onEvent(moved) : undefined;
-    const known = ledger.numbered(moved.segment);
-    if (event.type === "speak_ended") return spoken(moved, known);
-    if (event.type === "segment" && known) return;
-    if (event.type === "segment") ledger.segment(moved);
-    if (event.type === "speak_started" && known?.skipped) return;
-    onEvent(moved);
+    if (event.type === "hello") greet();
+    if (event.type === "started" || event.type === "resumed") return up(event);
+    if (event.type === "error" && !isUp) return refused(event);
+    if (event.type === "ended") isOver = true;
+    if (numbers.isOld(event)) return;
+    const moved = numbers.event(event);
+    if (event.type === "cleared") cleared(moved);
+    else if (OF_SPEECH.includes(event.type)) spoken(moved);
+    else onEvent(moved);
   }
 
   function receiveFrame(frame) {
-    const moved = { ...frame, epoch: frame.epoch + shift.epoch, frame: frame.frame + shift.frame };
-    if (moved.epoch < epoch) return;
-    ledger.frame(moved);
-    onFrame(moved);
+    const moved = numbers.frame(frame);
+    const utterance = heard.frame(moved);
+    if (utterance) {
+      const { samplesPerFrame } = heard;
+      const behind = utterance.audio + (moved.frame + 1 - utterance.first_frame) * samplesPerFrame;
+      log.forget(behind, utterance.audio, samplesPerFrame + MARGIN_S * sampleRate);
+    }
+    if (moved.epoch >= epoch) onFrame(moved);
   }
 
-  function spoken(event, known) {
-    ledger.ended(event);
-    if (!known?.skipped) return onEvent(event);
-    const { first, skipped } = known;
-    onEvent({ ...event, first_frame: first, frames: event.frames + skipped, position_ms: event.position_ms + skipped * frameMs });
+  function spoken(event) {
+    const isVoid = event.epoch < epoch;
+    const utterance = heard.numbered(event.segment);
+    const news = heard.take(event, isVoid);
+    if (news?.type === "speak_ended" && utterance) log.ended(utterance.audio + news.frames * heard.samplesPerFrame);
+    // That it was cut is told of a void one, too.
+    if (news && (!isVoid || news.interrupted)) onEvent(news);
   }
 
   function cleared(event) {
-    epoch = Math.max(epoch, event.epoch);
-    ledger.skipTo(event.next_frame);
-    onEvent({ ...event, ...cut });
+    log.confirm(event.epoch);
+    const news = heard.cleared(event);
+    if (news) onEvent(news);
   }
 
   function up(event) {
-    [isUp, frameMs] = [true, 1000 / event.fps];
-    ledger.rate(sampleRate, event.samples_per_frame);
-    const samples = resume();
-    const again = isStarted;
+    const isNew = event.type === "started" || numbers.epoch(event.epoch) > epoch;
+    [isUp, ticket] = [true, event.resume || null];
+    heard.rate(event, sampleRate);
+    if (isNew) beginAgain(event);
+    else goOn(event);
+    log.trim(resendS * sampleRate);
+    const resent_ms = Math.round((log.waitingSamples * 1000) / sampleRate);
+    pass();
+    if (isStarted) {
+      const outage_ms = Math.round(performance.now() - outage.sinceMs);
+      return onEvent({ type: "reconnected", outage_ms, resent_ms, session: event.session, anew: isNew });
+    }
     isStarted = true;
     resolve(event);
-    if (!again) return onEvent(event);
-    const outage_ms = Math.round(performance.now() - outage.sinceMs);
-    onEvent({ type: "reconnected", outage_ms, resent_ms: Math.round((samples * 1000) / sampleRate) });
+    onEvent(event);
   }
 
-  /** Says again what is owed; gives how many samples that were. */
-  function resume() {
-    const owed = ledger.resume();
-    shift = { epoch, ...whereBegins(owed, ledger.next()) };
-    return sayAgain(socket, owed, avatar);
+  function goOn(event) {
+    log.confirm(numbers.epoch(event.epoch));
+    log.goBack(event);
+  }
+
+  /** The server has begun, or lost what had not been sent and begun a new epoch: there all barge-ins are done. */
+  function beginAgain(event) {
+    const { frame, segment, template, pauses } = heard.position();
+    const there = event.type === "started" ? BEGINNING : event;
+    numbers.begin(there, { epoch, frame, segment }, event.fps);
+    log.confirm(epoch);
+    log.beginAgain(there, template, pauses);
+    for (const answer of heard.unanswered()) onEvent(heard.cleared(answer));
+  }
+
+  function pass() {
+    if (!isUp) return log.trim(resendS * sampleRate);
+    for (const message of messages(log.take())) socket.send(message);
   }
 
   const onOnline = () => {
-    if (!outage.timer || isUp || closing) return;
+    if (!outage.timer || isUp || isOver) return;
     clearTimeout(outage.timer);
     open();
   };
   globalThis.addEventListener?.("online", onOnline);
 
   function leave() {
-    closing = true;
     clearTimeout(outage.timer);
     globalThis.removeEventListener?.("online", onOnline);
+  }
+
+  function say(type, fields) {
+    log.say(type, fields);
+    pass();
   }
 
   open();
@@ -145,18 +189,12 @@ export function connect(url, options = {}) {
     },
     /** @param {Int16Array} pcm mono, at the session's rate; typed arrays are little endian wherever browsers run */
     sendAudio(pcm) {
-      ledger.audio(pcm, avatar);
-      if (isUp) socket.send(pcm);
+      log.audio(pcm);
+      pass();
     },
     /** @param {number} template index that the next segment's first frame shall have */
-    begin(template) {
-      ledger.begin(template);
-      if (isUp) socket.tell("begin", { template });
-    },
-    flush() {
-      ledger.flush(avatar);
-      if (isUp) socket.tell("flush");
-    },
+    begin: (template) => say("begin", { template }),
+    flush: () => say("flush"),
     /**
      * Barge-in. What is on its way is void from this moment on, not from the server's answer, `cleared`, which says
      * how much of the utterance was shown.
@@ -164,26 +202,17 @@ export function connect(url, options = {}) {
      */
     clear(shown) {
       epoch += 1;
-      const spoken = ledger.at(shown ?? -1);
-      cut = spoken ? { segment: spoken.segment, position_ms: (shown + 1 - spoken.first) * frameMs } : null;
-      ledger.clear();
-      if (isUp) return socket.tell("clear", { shown: shown >= shift.frame ? shown - shift.frame : undefined });
-      onEvent({ type: "cleared", epoch, next_frame: ledger.next().frame, segment: null, position_ms: null, ...cut });
+      heard.clear(epoch, shown);
+      log.clear(epoch, { shown: numbers.frameThere(shown) });
+      pass();
     },
     /** Another avatar of the same frame rate, from the next audio on; `switched` says when it is there. */
-    switchAvatar(name) {
-      ledger.switched();
-      if (isUp) socket.tell("switch", { avatar: name });
-      else avatar = name;
-    },
+    switchAvatar: (name) => say("switch", { avatar: name }),
     /** Flushes, delivers the rest, closes. */
-    end() {
-      leave();
-      if (isUp) socket.tell("end");
-      else socket.close();
-    },
+    end: () => say("end"),
     /** Closes at once; `onClose` is not called. */
     close() {
+      isOver = true;
       leave();
       reject(new LipstreamError({ code: "closed", message: "the session was closed" }));
       const last = socket;

@@ -28,7 +28,8 @@ const WORDS = {
   cleared: ({ position_ms }) => `Cleared` + (position_ms === null ? "" : ` at ${Math.round(position_ms)} ms`),
   switched: ({ avatar }) => `Face: ${avatar}`,
   reconnecting: ({ attempt, wait_ms }) => `Connecting again, attempt ${attempt}, in ${wait_ms} ms`,
-  reconnected: ({ outage_ms, resent_ms }) => `Connected again after ${outage_ms} ms; ${resent_ms} ms of speech sent anew`,
+  reconnected: ({ outage_ms, resent_ms, anew }) =>
+    `Connected again after ${outage_ms} ms; ${resent_ms} ms of speech sent again` + (anew ? ", to a server that began anew" : ""),
   error: ({ code, message }) => `${code}: ${message}`,
 };
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from cli.supervisor import Child, Policy, Supervisor
 from common.errors import LipstreamError
 
 QUICK = Policy(restart_min_s=0.02, restart_max_s=0.1, healthy_after_s=0.2, quick_exits_max=4, grace_s=0.5)
+NEVER_HEALTHY = replace(QUICK, healthy_after_s=60)
 
 
 def python(name: str, code: str, **environment: str) -> Child:
@@ -89,12 +91,31 @@ async def test_a_child_that_falls_is_started_again() -> None:
 
 async def test_restarts_wait_longer_each_time_and_end_with_an_error() -> None:
     lines = Lines()
-    async with Supervisor(lines.log, QUICK) as supervisor:
+    async with Supervisor(lines.log, NEVER_HEALTHY) as supervisor:
         supervisor.start(python("a", "raise SystemExit(3)"), python("b", SLEEP))
         with pytest.raises(LipstreamError, match="a ended 4 times in a row, last with exit code 3"):
             await asyncio.wait_for(supervisor.until_failure(), 20)
     pauses = [line.rpartition(" in ")[2] for name, line in lines if name == "a"]
     assert pauses == ["0.02 s", "0.04 s", "0.08 s"]
+
+
+async def test_a_child_that_is_killed_ever_so_often_does_not_end_the_whole() -> None:
+    lines = Lines()
+    times = NEVER_HEALTHY.quick_exits_max + 2
+    async with Supervisor(lines.log, NEVER_HEALTHY) as supervisor:
+        supervisor.start(python("a", "import os, signal; print('up'); os.kill(os.getpid(), signal.SIGKILL)"))
+        await lines.until("a", "up", times=times)
+    pauses = [line.rpartition(" in ")[2] for name, line in lines if name == "a" and " in " in line]
+    assert pauses[:4] == ["0.02 s", "0.04 s", "0.08 s", "0.1 s"]
+
+
+async def test_the_process_of_a_child_is_known_while_it_runs() -> None:
+    lines = Lines()
+    async with Supervisor(lines.log, QUICK) as supervisor:
+        supervisor.start(python("a", SLEEP))
+        await lines.until("a", "up")
+        assert supervisor.process_ids == {"a": lines.pids("a")[0]}
+    assert supervisor.process_ids == {}
 
 
 async def test_a_program_that_is_not_there_is_named() -> None:

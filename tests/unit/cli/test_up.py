@@ -17,7 +17,7 @@ from rich.console import Console
 
 from cli.media import Clip
 from cli.stream import Request, stream
-from cli.up import children_of, environment_of, local_host, missing_parts, prefixed, up, without_password, workers_of
+from cli.up import children_of, environment_of, local_host, missing_parts, prefixed, up, workers_of
 from common.errors import AvatarError, BusError, SettingsError
 from common.settings import Settings, load
 
@@ -95,19 +95,6 @@ def test_a_taken_port_stops_it_before_anything_is_started(settings: Settings, ta
 def test_serving_others_without_a_key_stops_it_before_anything_is_started(settings: Settings) -> None:
     with pytest.raises(SettingsError, match="LIPSTREAM_API_KEYS"):
         up(changed(settings, host="0.0.0.0"), 1, Console(file=io.StringIO()))
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("redis://user:secret@host:6379/0", "redis://***@host:6379/0"),
-        ("rediss://:secret@host", "rediss://***@host"),
-        ("redis://host:6379/0", "redis://host:6379/0"),
-        ("unix:///tmp/redis.sock", "unix:///tmp/redis.sock"),
-    ],
-)
-def test_the_password_of_redis_is_not_shown(url: str, shown: str) -> None:
-    assert without_password(url) == shown
 
 
 def test_an_unknown_avatar_stops_it_before_anything_is_started(settings: Settings, unused_tcp_port: int) -> None:

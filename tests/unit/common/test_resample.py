@@ -116,3 +116,14 @@ def test_a_rate_out_of_range_is_refused_with_the_limits(rate_hz: int) -> None:
     with pytest.raises(AudioError, match=f"8000 to 48000 Hz, got {rate_hz}") as caught:
         StreamResampler(rate_hz)
     assert caught.value.field == "sample_rate"
+
+
+@settings(deadline=None)
+@given(st.sampled_from([*RATES_HZ, 16_000]), st.integers(1, 6_000), st.floats(0, 1), st.integers(0, 9))
+def test_another_resampler_goes_on_where_one_was_lost(rate_hz: int, samples: int, share: float, seed: int) -> None:
+    pcm = noise(samples, seed)
+    whole = resampled(pcm, rate_hz)
+    made = int(share * len(whole) // 2)
+    second = StreamResampler(rate_hz, made)
+    rest = pcm[2 * second.position :]
+    assert second.push(rest) + second.finish() == whole[2 * made :]

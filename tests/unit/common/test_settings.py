@@ -57,11 +57,11 @@ def test_an_unknown_key_is_refused_wherever_it_stands(tmp_path: Path, monkeypatc
     ("changes", "message"),
     [
         ({"port": 0}, "port: Input should be greater than or equal to 1"),
-        ({"reclaim_idle_ms": 100}, "reclaim_idle_ms must not be below block_ms"),
+        ({"reclaim_idle_ms": 49}, "reclaim_idle_ms: Input should be greater than or equal to 50"),
         ({"in_flight_frames": 97}, "in_flight_frames must not exceed frame_ring_slots"),
         ({"audio_ring_frames": 100}, "audio_ring_frames must exceed in_flight_frames"),
         ({"task_frames": 65}, "task_frames must not exceed in_flight_frames"),
-        ({"frame_deadline_ms": 900}, "frame_deadline_ms must be at least twice reclaim_idle_ms"),
+        ({"frame_deadline_ms": 799}, "frame_deadline_ms must be at least twice reclaim_idle_ms"),
         ({"session_secret": "short"}, "session_secret: Value should have at least 32 items"),
         ({"api_keys": "app:short"}, "api_keys.app: Value should have at least 16 items"),
         ({"api_keys": "no-pair-but-long-enough"}, "api_keys.no-pair-but-long-enough: Value should have at least 16"),

@@ -19,7 +19,12 @@ def core(avatar: Avatar, **changes: Any) -> SessionCore:
         "deadline_ms": 2_000,
         "flush_after_ms": 600,
     }
-    return SessionCore(avatar.manifest, SessionRules(**(rules | changes)), lambda index: b"idle%d" % index)
+    return SessionCore(avatar.manifest, SessionRules(**(rules | changes)), idle_picture)
+
+
+def idle_picture(name: str, index: int) -> bytes:
+    """Tells whose it is, and which."""
+    return {"tiny": b"idle%d", "reference": b"other%d"}[name] % index
 
 
 def tasks(actions: list[Action]) -> list[Publish]:

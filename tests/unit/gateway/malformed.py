@@ -1,4 +1,4 @@
-"""Generators of what a client should not send."""
+"""Generators of what a client should not send, in `lipstream.v1` and in the earlier protocols."""
 
 import json
 from typing import Any
@@ -42,3 +42,9 @@ def near_json() -> st.SearchStrategy[str]:
         return text[: start % len(text)] + inserted + text[start % len(text) + length :]
 
     return st.builds(damaged, message_like(), st.integers(0, 200), st.integers(0, 3), st.text(max_size=3))
+
+
+def spoilt(text: str) -> list[str]:
+    """The text, and it cut short, doubled, with something put in and something left out: generated once, sent often."""
+    middle = len(text) // 2
+    return [text, text[:middle], text + text, f"{text[:middle]}\x00{text[middle:]}", text[1:]]

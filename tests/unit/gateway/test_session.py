@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.avatars.package import Avatar
+from common.avatars.timeline import OPEN
 from common.errors import AudioError
 from common.frames import Flag, FrameHeader
-from gateway.actions import Action, Append, Publish, RaiseEpoch
-from gateway.session import SINGLE_FRAMES
+from common.records import Checkpoint, SegmentRecord
+from gateway.actions import Action, Append, Publish
+from gateway.session import SINGLE_FRAMES, SessionCore
 from tests.unit.gateway.driven import SECOND, core, finished, frames_out, run_pipeline, said, tasks
 
 
@@ -29,12 +31,16 @@ def test_a_second_of_audio_gives_twenty_five_frames_and_the_ends_are_reported(ti
 
 def test_an_empty_segment_ends_at_once(tiny_avatar: Avatar) -> None:
     session = core(tiny_avatar)
-    assert session.flush(0) == []
+    opened, closed = session.flush(0)
+    assert isinstance(opened, SegmentRecord)
+    assert isinstance(closed, SegmentRecord)
+    assert (opened.samples, closed.samples) == (OPEN, 0)
     assert [(m["type"], m.get("frames")) for m in said(session)] == [("segment", None), ("speak_ended", 0)]
 
 
 def test_audio_goes_to_the_ring_before_the_task_that_needs_it(tiny_avatar: Avatar) -> None:
-    actions = core(tiny_avatar).audio(SECOND, 0)
+    opened, *actions = core(tiny_avatar).audio(SECOND, 0)
+    assert isinstance(opened, SegmentRecord)
     first_task = next(k for k, action in enumerate(actions) if isinstance(action, Publish))
     assert all(isinstance(action, Append) for action in actions[:first_task])
     assert [a.frame for a in actions if isinstance(a, Append)] == list(range(25))
@@ -59,7 +65,7 @@ def test_behind_slow_workers_frames_gather_until_one_comes(tiny_avatar: Avatar) 
 def test_a_full_task_never_waits(tiny_avatar: Avatar) -> None:
     session = core(tiny_avatar)
     assert max(task.count for task in tasks(session.audio(SECOND * 2, 0))) == 8
-    assert len(tasks(session.audio(SECOND * 2, 0))) > 3
+    assert [task.count for task in tasks(session.audio(SECOND, 0))] == [8, 8, 8]
 
 
 def test_only_the_closing_task_knows_the_length(tiny_avatar: Avatar) -> None:
@@ -88,9 +94,9 @@ def test_begin_sets_the_template_of_the_next_segment_only(tiny_avatar: Avatar) -
 def test_a_pause_ends_the_segment_of_a_live_session(tiny_avatar: Avatar) -> None:
     session = core(tiny_avatar)
     session.audio(SECOND, 0)
-    session.tick(1_600)
-    assert [m["type"] for m in said(session)] == ["segment"]
-    assert tasks(session.tick(1_601))[-1].samples == 16_000
+    assert not session.has_paused(1_600)
+    assert session.has_paused(1_601)
+    assert tasks(session.end(1_601))[-1].samples == 16_000
 
 
 def test_a_chunk_of_a_second_is_not_a_pause(tiny_avatar: Avatar) -> None:
@@ -143,7 +149,9 @@ def test_clear_voids_everything_and_numbers_go_on(tiny_avatar: Avatar) -> None:
     session = core(tiny_avatar)
     old = session.audio(SECOND, 0)
     session.arrived(finished(tasks(old)[0]), 0)
-    assert session.clear() == [RaiseEpoch(1)]
+    (checkpoint,) = session.clear()
+    assert isinstance(checkpoint, Checkpoint)
+    assert (checkpoint.epoch, checkpoint.first_frame, checkpoint.segments, checkpoint.audio) == (1, 25, 1, 16_000)
     assert frames_out(session) == []
     assert said(session)[-1] == {
         "type": "cleared", "epoch": 1, "next_frame": 25, "segment": 0, "position_ms": 0.0,
@@ -230,3 +238,56 @@ def test_every_frame_leaves_once_and_in_order_whatever_the_workers_do(
         todo += tasks(session.arrived(finished(task), 0))
     assert [header.frame for header in frames_out(session)] == list(range(-(-sum(cuts) // 640)))
     assert said(session)[-1]["type"] == "speak_ended"
+
+
+CHUNK = b"\0\0" * 640
+
+
+def spoken_live(session: SessionCore, frames: int) -> list[Action]:
+    """So much speech, a frame's audio each 40 ms, while no worker does anything."""
+    actions: list[Action] = []
+    for k in range(frames):
+        actions += session.audio(CHUNK, 40 * k) + session.tick(40 * k)
+    return actions
+
+
+def test_live_frames_that_have_been_due_for_too_long_are_skipped_and_the_audio_is_not(tiny_avatar: Avatar) -> None:
+    session = core(tiny_avatar, skip_after_ms=1_000)
+    actions = spoken_live(session, 75)
+    assert len([action for action in actions if isinstance(action, Append)]) == 75
+    asked = sum(task.count for task in tasks(actions))
+    assert asked < 30, "behind by a second, no more work is given to workers that are late"
+    assert session.skipped == pytest.approx(75 - 25 - asked, abs=8)
+
+
+def test_skipped_frames_are_shown_as_repeats_in_their_place(tiny_avatar: Avatar) -> None:
+    session = core(tiny_avatar, skip_after_ms=1_000, deadline_ms=10_000)
+    actions = spoken_live(session, 75)
+    session.outbox.clear()
+    for task in tasks(actions):
+        session.arrived(finished(task), 3_000)
+    flags = [header.flags for header in frames_out(session)]
+    assert [header.frame for header in frames_out(session)] == list(range(len(flags)))
+    assert sum(Flag.CONCEALED in flag for flag in flags) == session.skipped > 0
+
+
+def test_speech_that_comes_ahead_of_its_time_is_never_skipped(tiny_avatar: Avatar) -> None:
+    session = core(tiny_avatar, skip_after_ms=1_000)
+    session.audio(SECOND * 2, 0)
+    for now_ms in range(0, 1_900, 20):
+        session.tick(now_ms)
+    assert session.skipped == 0
+
+
+def test_who_wants_every_frame_has_none_skipped(tiny_avatar: Avatar) -> None:
+    session = core(tiny_avatar, deadline_ms=30_000)
+    spoken_live(session, 75)
+    assert session.skipped == 0
+
+
+def test_frames_that_will_never_come_are_concealed_at_once(tiny_avatar: Avatar) -> None:
+    session = core(tiny_avatar)
+    first, second, *_ = tasks(session.audio(SECOND, 0))
+    session.arrived(finished(first) | finished(second), 10)
+    session.give_up(range(16, 18), 20)
+    assert [h.frame for h in frames_out(session) if Flag.CONCEALED in h.flags] == [16, 17]

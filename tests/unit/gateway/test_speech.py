@@ -152,7 +152,7 @@ def test_another_avatar_comes_when_the_frames_of_the_old_one_have_left(
 ) -> None:
     session = core(tiny_avatar)
     actions = session.audio(SECOND, 0)
-    actions += session.switch(reference_avatar.manifest, lambda index: b"other%d" % index, 0)
+    actions += session.switch(reference_avatar.manifest, 0)
     assert not session.has_room
     run_pipeline(session, actions)
     assert order(session) == ["segment", "speak_started", *range(25), "speak_ended", "switched"]
@@ -167,7 +167,7 @@ def test_another_avatar_comes_when_the_frames_of_the_old_one_have_left(
 def test_a_barge_in_lets_the_other_avatar_in_at_once(tiny_avatar: Avatar, reference_avatar: Avatar) -> None:
     session = core(tiny_avatar)
     session.audio(SECOND, 0)
-    session.switch(reference_avatar.manifest, lambda index: b"", 0)
+    session.switch(reference_avatar.manifest, 0)
     session.clear()
     assert [m["type"] for m in said(session)][-2:] == ["cleared", "switched"]
     assert said(session)[-1]["first_frame"] == said(session)[-2]["next_frame"] == 25
@@ -178,7 +178,7 @@ def test_a_late_first_frame_is_not_concealed_with_the_other_avatars_face(
     tiny_avatar: Avatar, reference_avatar: Avatar
 ) -> None:
     session = core(tiny_avatar)
-    run_pipeline(session, session.audio(SECOND, 0) + session.switch(reference_avatar.manifest, lambda _: b"", 0))
+    run_pipeline(session, session.audio(SECOND, 0) + session.switch(reference_avatar.manifest, 0))
     session.outbox.clear()
     first, second, *_ = tasks(session.audio(SECOND * 2, 0))
     session.arrived(finished(second), 0)
@@ -194,7 +194,7 @@ def test_the_idle_loop_is_the_new_avatars_after_a_switch(
 ) -> None:
     session = core(tiny_avatar, idle=idle)
     session.tick(0)
-    session.switch(reference_avatar.manifest, lambda index: b"other%d" % index, 10)
+    session.switch(reference_avatar.manifest, 10)
     session.outbox.clear()
     session.tick(1_000)
     assert [item.message[40:] for item in session.outbox] == ([b"other0"] if idle == "server" else [])
@@ -214,7 +214,7 @@ def test_whatever_happens_each_start_has_one_end_and_the_numbers_agree(
         elif step == "flush" and session.has_room:
             actions = session.flush(0)
         elif step == "switch" and session.has_room:
-            actions = session.switch(avatars[session.manifest.name], lambda _: b"", 0)
+            actions = session.switch(avatars[session.manifest.name], 0)
         elif step == "clear":
             actions = session.clear(data.draw(st.none() | st.integers(0, 300)))
         elif step == "work" and todo:

@@ -24,6 +24,7 @@ def encodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(template, "_encoded", counted)
     monkeypatch.setattr(template, "_KEPT", type(template._KEPT)())
+    monkeypatch.setattr(template, "KEPT", 4)
     return found
 
 

@@ -124,16 +124,24 @@ def test_an_answer_of_another_type_is_refused() -> None:
     assert caught.value.field == "type"
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    st.one_of(
-        st.binary(max_size=80), st.builds(lambda at, patch: _mutate(at, patch), U32, st.binary(min_size=1, max_size=4))
-    )
-)
-def test_any_bytes_are_a_request_or_a_typed_error(message: bytes) -> None:
-    for read in (unpack_request, unpack):
-        with contextlib.suppress(ProtocolError):
-            read(message)
+def test_thousands_of_byte_strings_are_requests_or_typed_errors() -> None:
+    refused: set[bytes] = set()
+    patched = st.builds(lambda at, patch: _mutate(at, patch), U32, st.binary(min_size=1, max_size=4))
+
+    @settings(max_examples=1_000, deadline=None)
+    @given(st.one_of(st.binary(max_size=80), patched))
+    def send(message: bytes) -> None:
+        middle = len(message) // 2
+        for each in (message, message[:middle], message + message, message[1:]):
+            with contextlib.suppress(ProtocolError):
+                unpack(each)
+            try:
+                unpack_request(each)
+            except ProtocolError:
+                refused.add(each)
+
+    send()
+    assert len(refused) >= 2_000
 
 
 def test_thousands_of_broken_messages_give_nothing_but_typed_errors() -> None:

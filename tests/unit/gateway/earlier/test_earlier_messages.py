@@ -13,6 +13,7 @@ from common.errors import AudioError, ProtocolError
 from gateway.earlier import messages
 from gateway.earlier.binary import Request, pack_request
 from gateway.earlier.messages import failure, is_earlier, parse, pcm_of
+from tests.unit.gateway.malformed import spoilt
 
 GOOD: list[dict[str, Any]] = [
     {"type": "audio_chunk", "audio_data": "AAA=", "timestamp": 123.4},
@@ -159,14 +160,22 @@ TYPES = st.sampled_from(sorted(messages.TYPES)) | st.text(max_size=8) | JSON
 ALMOST = st.builds(lambda kind, rest: rest | {"type": kind}, TYPES, st.dictionaries(FIELDS, JSON, max_size=5))
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.one_of(ALMOST.map(json.dumps), JSON.map(json.dumps), st.text(max_size=40)))
-def test_any_text_is_a_request_or_a_typed_error_that_can_be_read(text: str) -> None:
-    assert is_earlier(text) in (True, False)
-    if error := refusal(text):
-        answer = json.loads(failure(error, text))
-        assert answer["success"] is False
-        assert answer["error"] == answer["message"]
+def test_thousands_of_texts_are_requests_or_typed_errors_that_can_be_read() -> None:
+    refused: set[str] = set()
+
+    @settings(max_examples=600, deadline=None)
+    @given(st.one_of(ALMOST.map(json.dumps), JSON.map(json.dumps), st.text(max_size=40)))
+    def send(text: str) -> None:
+        for each in spoilt(text):
+            assert is_earlier(each) in (True, False)
+            if error := refusal(each):
+                answer = json.loads(failure(error, each))
+                assert answer["success"] is False
+                assert answer["error"] == answer["message"]
+                refused.add(each)
+
+    send()
+    assert len(refused) >= 2_000
 
 
 def broken(random: Random) -> str:

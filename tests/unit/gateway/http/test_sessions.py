@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from common.sessions import SessionRecord, create
+from common.records import SessionRecord
+from common.sessions import create
 from gateway.doors.caller import Caller
 from gateway.doors.tokens import verify
 from gateway.open_sessions import SessionEndedError

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from common.sessions import SessionRecord, create
+from common.records import SessionRecord
+from common.sessions import create
 from gateway.http.table import ENDPOINTS
 from tests.unit.gateway.http.conftest import Opened, Running
 
@@ -162,7 +163,8 @@ async def test_a_foreign_name_for_this_machine_gets_nothing_either(running: Runn
 
 
 async def test_which_endpoints_take_no_key_is_no_accident(opened: Opened) -> None:
-    public = {"/health", "/config", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs.css"}
+    probes = {"/health", "/config", "/healthz", "/readyz", "/metrics", "/api/capacity"}
+    public = probes | {"/openapi.json", "/docs", "/docs.css"}
     async with opened(api_keys="app:app-secret-app-secret", client=("10.0.0.9", 5)) as made:
         for endpoint in ENDPOINTS:
             path = re.sub(r"{(\w+)(:\w+)?}", lambda found: VALUES[found[1]], endpoint.path)

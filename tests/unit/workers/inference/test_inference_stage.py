@@ -250,6 +250,16 @@ def test_a_payload_of_another_size_can_never_be_painted(avatar: Avatar, inferenc
     assert not caught.value.retryable
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_columns_that_are_no_numbers_can_never_be_painted(avatar: Avatar, inference: Inference, value: float) -> None:
+    (job,) = with_columns(avatar, [task_of(avatar, "session-1", 0, 2)])
+    columns = np.frombuffer(job.payload, np.float32).copy()
+    columns[len(columns) // 2] = value
+    with pytest.raises(TaskError, match=r"frames \[0, 2\) hold NaN or infinity") as caught:
+        inference.process([job._replace(payload=columns.tobytes())])
+    assert not caught.value.retryable
+
+
 def test_an_avatar_of_another_worker_is_worth_another_try(avatar: Avatar) -> None:
     with pytest.raises(TaskError, match=f"does not serve avatar '{avatar.name}'") as caught:
         Inference({}).process(with_columns(avatar, [task_of(avatar, "session-1", 0, 1)]))

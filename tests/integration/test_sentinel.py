@@ -1,0 +1,66 @@
+"""Fail-over by Sentinel: the master dies, its replica takes over, and everybody finds it; nobody is started anew."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common import sessions
+from common.avatars.package import Avatar
+from common.errors import BusError
+from common.redis_client import check_server, close, connect
+from tests.integration.redis_servers import Watched, free_port, watched
+from tests.integration.talking import speaks_again, talk
+from tests.integration.test_pipeline import RATE_HZ, offline, speechlike, stream
+from tests.pipeline import running
+
+TALK_S = 9.0
+"""The sentinels need `down-after-milliseconds`, agree and promote: two to three seconds on a machine that is idle."""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """A master with a replica and three sentinels."""
+    with watched(tmp_path_factory.mktemp("sentinel")) as made:
+        yield made
+
+
+async def test_a_service_that_the_sentinels_do_not_know_is_an_error(service: Watched) -> None:
+    redis = connect(service.url.replace("/talk/", "/walk/"))
+    with pytest.raises(BusError, match="No master found for 'walk'"):
+        await check_server(redis)
+    await close(redis)
+
+
+async def test_no_sentinel_is_forgotten_when_many_look_for_the_master_at_once(service: Watched) -> None:
+    redis: Any = connect(service.url.replace("//", f"//127.0.0.1:{free_port()},"))
+    known = redis.connection_pool.sentinel_manager.sentinels
+    before = set(known)
+    assert await asyncio.gather(*(redis.ping() for _ in range(10))) == [True] * 10
+    assert set(known) == before
+    await close(redis)
+
+
+async def test_a_server_that_is_no_master_is_an_error_that_may_pass(service: Watched) -> None:
+    redis = connect(service.replica.url)
+    with pytest.raises(BusError, match="no master any more") as refusal:
+        await sessions.touch(redis, "0123456789abcdef", time.time(), ttl_s=1)
+    assert refusal.value.retryable
+    await close(redis)
+
+
+async def test_sessions_speak_on_when_the_master_dies(
+    service: Watched, avatars_folder: Path, tiny_avatar: Avatar
+) -> None:
+    clip = speechlike(RATE_HZ)
+    async with running(service.url, avatars_folder) as pipeline:
+        talking = [asyncio.create_task(talk(pipeline, TALK_S)) for _ in range(2)]
+        await asyncio.sleep(1)
+        service.master.kill()
+        killed_s = time.monotonic()
+        for shown in await asyncio.gather(*talking):
+            assert speaks_again(shown, killed_s)
+        assert await stream(pipeline, "tiny", clip) == offline(tiny_avatar, clip, RATE_HZ)
