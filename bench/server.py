@@ -15,14 +15,16 @@ URL = f"ws://127.0.0.1:{PORT}/ws"
 
 
 @contextlib.contextmanager
-def running() -> Iterator[None]:
-    """A server as a user starts it, ready when the block begins."""
+def running(**settings: str) -> Iterator[None]:
+    """A server as a user starts it, but for some settings, ready when the block begins."""
     command = [sys.executable, "-m", "cli", "up", "--port", str(PORT)]
     process = subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=os.environ | {"LIPSTREAM_ADMIT_BY_LOAD": "false"},
+        env=os.environ
+        | {"LIPSTREAM_ADMIT_BY_LOAD": "false"}
+        | {f"LIPSTREAM_{name.upper()}": value for name, value in settings.items()},
     )
     try:
         _await_ready()

@@ -11,6 +11,7 @@ import typer
 
 from cli.inspect import commands as inspection
 from cli.options import Config, Json, RedisUrl, print_json, settings_of
+from cli.replay import commands as replaying
 from common.errors import AvatarError, InputError, LipstreamError, ProviderError, SettingsError
 
 EXIT_FAULT: Final = 1
@@ -205,6 +206,7 @@ def avatar_show(name: str, avatars_dir: AvatarsDir = None, as_json: Json = False
 
 
 inspection.register(app)
+replaying.register(app)
 
 
 def _folder(config: Path | None, avatars_dir: Path | None) -> Path:

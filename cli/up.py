@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from itertools import count, repeat
 from typing import Final
 
 from pydantic import SecretStr
@@ -111,12 +112,16 @@ def workers_of(settings: Settings, cores: int, workers: int | None) -> dict[str,
 def children_of(settings: Settings, workers: Mapping[str, int]) -> list[Child]:
     """The gateway and the workers of each stage, all with exactly these settings."""
     environment = environment_of(settings)
+    ports = count(settings.metrics_port) if settings.metrics_port else repeat(0)
     # -P: the folder that the command is started in must not lend its own `cli` or `common`.
     lipstream = [sys.executable, "-P", "-u", "-m", "cli"]
     children = [Child("gateway", [*lipstream, "gateway"], environment)]
-    for stage, count in workers.items():
-        names = [stage] if count == 1 else [f"{stage}-{number}" for number in range(1, count + 1)]
-        children += [Child(name, [*lipstream, "worker", stage], environment) for name in names]
+    for stage, number_of in workers.items():
+        names = [stage] if number_of == 1 else [f"{stage}-{number}" for number in range(1, number_of + 1)]
+        children += [
+            Child(name, [*lipstream, "worker", stage], environment | {f"{PREFIX}METRICS_PORT": str(next(ports))})
+            for name in names
+        ]
     return children
 
 

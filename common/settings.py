@@ -39,7 +39,7 @@ class Settings(BaseSettings):
 
     # where things are
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="one of the forms in common/redis_address.py")
-    host: str = Field("127.0.0.1", description="address that the gateway listens on")
+    host: str = Field("127.0.0.1", description="address that the gateway listens on, and a worker's metrics")
     port: int = Field(3000, ge=1, le=65535, description="port that the gateway listens on")
     avatars_dir: Path | None = Field(None, description="folder of avatar packages; None: those that ship")
     avatars: Names = Field(("demo",), description="avatars that this process loads")
@@ -62,6 +62,9 @@ class Settings(BaseSettings):
         60.0, description="a worker that is busy with one batch for longer hangs, and ends"
     )
     max_attempts: PositiveInt = Field(5, le=100, description="deliveries after which a task goes to the dead letters")
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="where a worker tells of itself; 0: nowhere. `up` counts on from it"
+    )
     heartbeat_s: PositiveFloat = Field(2.0, description="how often workers and sessions say that they are alive")
     blob_inline_bytes: PositiveInt = Field(65_536, description="larger payloads go to a blob key")
     blob_ttl_s: PositiveInt = Field(60, description="expiry of a blob")

@@ -20,7 +20,7 @@ from redis import exceptions
 from redis.asyncio import Redis
 
 from common import heartbeat, keys, payloads, sessions
-from common.clock import RedisClock
+from common.clock import RedisClock, written_ms
 from common.contracts import Task
 from common.errors import BusError, LipstreamError, TaskError
 from common.jobs import Job
@@ -30,10 +30,13 @@ from common.settings import Settings
 from common.stage import Delivery, Outcome, Stage, left_ms, onward
 from common.streams import Entry, WorkStream
 from common.tasks import stop
+from common.telemetry import State, WorkerMetrics, served
 
 log = logging.getLogger(__name__)
 
 BACK_OFF_S = (0.1, 0.2, 0.5)
+GRACE_S = 10.0
+"""Beyond the longest work, before a worker whose loop stands still counts as dead."""
 LOOKS_PER_IDLE = 5
 """How often a worker looks for the tasks of dead ones, while one becomes idle enough: adds a fifth to the stall."""
 
@@ -65,12 +68,16 @@ class Worker:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     counters: Counters = field(default_factory=Counters)
     clock: RedisClock = field(init=False)
+    metrics: WorkerMetrics = field(init=False)
+    _failures: int = 0
+    _stepped_s: float = field(default_factory=time.monotonic)
     _busy: bool = False
     _kept_s: float = 0.0
     _next_look_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.clock = RedisClock(self.redis)
+        self.metrics = WorkerMetrics(self.stage.name, lambda: asdict(self.counters))
 
     @property
     def work(self) -> WorkStream:
@@ -87,21 +94,25 @@ class Worker:
     def _facts(self) -> dict[str, str | int | float]:
         return {"avatars": ",".join(self.stage.avatars), **asdict(self.counters)}
 
+    def state(self) -> State:
+        """It lives while its loop turns or a model is allowed to take its time; it is ready while Redis answers."""
+        lives = time.monotonic() - self._stepped_s < self.settings.work_max_s + GRACE_S
+        return State(lives, lives and not self._failures and not self.stopping.is_set())
+
     async def run(self) -> None:
         """Work until `stopping` is set; the batch in hand is finished first, what is not begun is handed back."""
         beat = asyncio.create_task(heartbeat.beat(self.redis, self._key, self._facts, self.settings.heartbeat_s))
-        failures = 0
         try:
             while not self.stopping.is_set():
                 try:
-                    if failures or self._next_look_s == 0.0:
+                    if self._failures or self._next_look_s == 0.0:
                         await self.work.ensure_group()
                         await self.work.sweep()
                     await self.step()
-                    failures = 0
+                    self._failures = 0
                 except BusError as error:
-                    pause_s = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
-                    failures += 1
+                    pause_s = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
+                    self._failures += 1
                     log.warning("%s; next try in %.1f s", error, pause_s)
                     await relearn(self.redis)
                     await self._sleep(pause_s)
@@ -112,7 +123,7 @@ class Worker:
     async def step(self) -> int:
         """One round of the loop; the number of tasks that were finished."""
         deliveries = await self._reclaimed() or await self._read()
-        begun_s = time.monotonic()
+        self._stepped_s = begun_s = time.monotonic()
         try:
             return await self._handle(deliveries)
         finally:
@@ -130,7 +141,8 @@ class Worker:
         try:
             outcomes = await self._still_ours(await self._process(await self._jobs(deliveries)))
             if outcomes:
-                await self.stage.publish(self.redis, outcomes)
+                with self.metrics.publish.time():
+                    await self.stage.publish(self.redis, outcomes)
         except BusError:
             raise
         except Exception as error:
@@ -211,6 +223,10 @@ class Worker:
         self.counters.tasks += len(jobs)
         self.counters.frames += sum(job.task.count for _, job in jobs)
         self.counters.work_ms += work_ms
+        self.metrics.batch.observe(len(jobs))
+        self.metrics.work.observe(work_ms / 1000)
+        for delivery, _ in jobs:
+            self.metrics.wait.observe(max(0.0, started_ms - written_ms(delivery.entry_id)) / 1000)
         return [
             Outcome(delivery, onward(self.stage.name, delivery, started_ms, finished_ms), result)
             for (delivery, _), result in zip(jobs, results, strict=True)
@@ -312,7 +328,8 @@ async def _run(stage: Stage, settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, worker.stopping.set)
         log.info("%s worker %s is ready on Redis %s", stage.name, worker.worker_id, version)
-        await worker.run()
+        with served(settings.metrics_port, settings.host, worker.metrics, worker.state):
+            await worker.run()
         log.info("%s worker drained: %d tasks, %d frames", stage.name, worker.counters.tasks, worker.counters.frames)
     finally:
         await close(redis)

@@ -76,6 +76,7 @@ class Connection:
     _ended: bool = False
     _sent: int = 0
     _concealed_seen: int = 0
+    _skipped_seen: int = 0
     _last_arrival_s: float = 0.0
     _heard: Heard = field(default_factory=Heard)
     _recorder: Recorder | None = None
@@ -378,6 +379,8 @@ class Connection:
         # A barge-in takes back frames that were concealed and not sent.
         metrics.concealed.inc(max(0, self.core.concealed - self._concealed_seen))
         self._concealed_seen = self.core.concealed
+        metrics.skipped.inc(self.core.skipped - self._skipped_seen)
+        self._skipped_seen = self.core.skipped
 
     def _idle_picture(self) -> IdlePicture:
         if self.start.output == "patch":

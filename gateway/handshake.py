@@ -82,6 +82,7 @@ async def _admit(websocket: WebSocket, gateway: Gateway, session: str, is_ours: 
     opening = await _opening(websocket, gateway, session, caller, first)
     async with gateway.opened(opening.session, opening.caller, resumed=opening.revival is not None):
         gateway.use(opening.session, opening.avatar.name)
+        gateway.metrics.resumed.inc(opening.revival is not None)
         await _converse(websocket, gateway, opening)
 
 

@@ -28,6 +28,8 @@ class Metrics:
     refused: Counter = field(init=False)
     frames: Counter = field(init=False)
     concealed: Counter = field(init=False)
+    skipped: Counter = field(init=False)
+    resumed: Counter = field(init=False)
     audio_seconds: Counter = field(init=False)
     errors: Counter = field(init=False)
     latency: Histogram = field(init=False)
@@ -48,6 +50,8 @@ class Metrics:
         self.refused = Counter("lipstream_sessions_refused", "Sessions refused at capacity", registry=registry)
         self.frames = Counter("lipstream_frames", "Frames sent", ["kind"], registry=registry)
         self.concealed = Counter("lipstream_frames_concealed", "Frames that came too late", registry=registry)
+        self.skipped = Counter("lipstream_frames_skipped", "Live frames that were not tried", registry=registry)
+        self.resumed = Counter("lipstream_sessions_resumed", "Sessions that clients came back to", registry=registry)
         self.audio_seconds = Counter("lipstream_audio_seconds", "Audio received, seconds", registry=registry)
         self.errors = Counter("lipstream_errors", "Errors sent to clients", ["code"], registry=registry)
         self.latency = Histogram(

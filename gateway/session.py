@@ -328,8 +328,8 @@ class SessionCore:
 
     def _is_behind(self, now_ms: float) -> bool:
         """Whether the workers are too far behind for a live session to ask for more."""
-        oldest_ms, limit_ms = self._reorder.oldest_deadline_ms, self.rules.skip_after_ms
-        if oldest_ms is None or limit_ms is None:
+        limit_ms = self.rules.skip_after_ms
+        if limit_ms is None or (oldest_ms := self._reorder.oldest_deadline_ms) is None:
             return False
         return now_ms - (oldest_ms - self.rules.deadline_ms) > limit_ms
 
@@ -375,7 +375,8 @@ class SessionCore:
             self.outbox.append(Outgoing(message, self._ready_ms.pop(frame, now_ms), frame))
             self.delivered += 1
             self._idle_due_ms = now_ms + 1000 / self.manifest.fps
-        for frame in [frame for frame in self._ready_ms if frame < self._reorder.next_frame]:
+        # Those that were left out; frames come in rising order.
+        while self._ready_ms and (frame := next(iter(self._ready_ms))) < self._reorder.next_frame:
             del self._ready_ms[frame]
         self._settle(self._reorder.next_frame)
 

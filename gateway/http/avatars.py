@@ -1,14 +1,18 @@
 """The avatars that this gateway offers, and the files that a client needs to show them idle."""
 
+import asyncio
+
 from pydantic import BaseModel, RootModel
 from starlette.responses import FileResponse, Response
 
+from common.avatars.digest import AvatarDigest
 from common.avatars.package import Avatar
 from common.avatars.timeline import lookahead_samples
 from common.media import SAMPLE_RATE_HZ
 from gateway.http import files
 from gateway.http.endpoint import Call, Endpoint
 from gateway.http.errors import NotFoundError
+from gateway.recorder import digest
 
 
 class AvatarSummary(BaseModel):
@@ -64,6 +68,10 @@ async def _thumbnail(call: Call) -> Response:
     return FileResponse(avatar.file(avatar.manifest.thumbnail), media_type="image/jpeg", headers=files.CACHE_DAY)
 
 
+async def _digest(call: Call) -> AvatarDigest:
+    return await asyncio.to_thread(digest, _offered(call))
+
+
 async def _frame(call: Call) -> Response:
     return await files.frame(call.gateway, _offered(call), call.request.path_params["index"])
 
@@ -72,5 +80,6 @@ ENDPOINTS = (
     Endpoint("/api/avatars", _list, "The avatars that new sessions may use.", AvatarList),
     Endpoint("/api/avatars/{name}/template.mp4", _template, "The template video, with ranges.", "video/mp4"),
     Endpoint("/api/avatars/{name}/thumbnail.jpg", _thumbnail, "A picture of the avatar.", "image/jpeg"),
+    Endpoint("/api/avatars/{name}/digest", _digest, "SHA-256 of what its pictures depend on.", AvatarDigest),
     Endpoint("/api/avatars/{name}/frames/{index:int}.jpg", _frame, "One template frame.", "image/jpeg"),
 )

@@ -6,7 +6,18 @@ from typing import Any, Final
 from pydantic import ConfigDict, RootModel
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from gateway.http import avatars, capacity, loading, models, overview, probes, session_tokens, sessions, speech_token
+from gateway.http import (
+    avatars,
+    capacity,
+    loading,
+    models,
+    overview,
+    probes,
+    recordings,
+    session_tokens,
+    sessions,
+    speech_token,
+)
 from gateway.http.docs import page
 from gateway.http.endpoint import Access, Call, Endpoint
 from gateway.http.openapi import document
@@ -36,6 +47,7 @@ ENDPOINTS: Final = (
     *loading.ENDPOINTS,
     *models.ENDPOINTS,
     *sessions.ENDPOINTS,
+    *recordings.ENDPOINTS,
     *session_tokens.ENDPOINTS,
     *speech_token.ENDPOINTS,
     *capacity.ENDPOINTS,

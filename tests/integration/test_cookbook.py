@@ -92,7 +92,7 @@ async def _fallen_ill(pipeline: Pipeline) -> AsyncIterator[dict[str, str]]:
         # A worker takes a task and is never heard of again.
         stream: Any = {keys.stage("inference", "default"): ">"}
         await redis.xreadgroup(keys.GROUP, "studio-4712-77aa10", stream, count=1)
-        for _, task in tasks[-2:]:
+        for task in [task for _, task in tasks if task.first > FRAME][-2:]:
             await redis.xadd(keys.stage("compositor"), task.to_fields() | {"payload": "rubbish"})
         letters = await until(lambda: given_up(redis, 2))
         names = {

@@ -91,6 +91,13 @@ export function createFrameBuffer({ decode, onError, fps, limit = 250 }) {
       return { frame, picture, dropped: stale.length };
     },
 
+    /** The time of all frames before `number` has passed. @returns {number} how many were still here */
+    pass(number) {
+      const past = [...entries.values()].filter(({ frame }) => frame.frame < number);
+      past.forEach(remove);
+      return past.length;
+    },
+
     clear() {
       [...entries.values()].forEach(remove);
       [highest, from] = [-1, 0];

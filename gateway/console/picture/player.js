@@ -125,6 +125,7 @@ export function createPlayer({ clock, screen, idle, meter, decode, fps, onStart,
     const { isCut } = queue;
     queue.shift();
     handoverS = turn.originS + turn.count / fps;
+    meter.dropped(frames.pass(turn.first + turn.count));
     if (isCut) return queue.head || runDry();
     sound?.stop();
     sound = null;
