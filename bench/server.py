@@ -10,14 +10,15 @@ from collections.abc import Iterator
 
 from cli.up import missing_parts
 
-PORT = 3917
+PORT = int(os.environ.get("BENCH_PORT", "3917"))
 URL = f"ws://127.0.0.1:{PORT}/ws"
 
 
 @contextlib.contextmanager
-def running(**settings: str) -> Iterator[None]:
+def running(workers: int | None = None, **settings: str) -> Iterator[None]:
     """A server as a user starts it, but for some settings, ready when the block begins."""
     command = [sys.executable, "-m", "cli", "up", "--port", str(PORT)]
+    command += [] if workers is None else ["--workers", str(workers)]
     process = subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,

@@ -13,7 +13,9 @@ import socket
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import uvloop
 from redis import exceptions
@@ -69,6 +71,8 @@ class Worker:
     counters: Counters = field(default_factory=Counters)
     clock: RedisClock = field(init=False)
     metrics: WorkerMetrics = field(init=False)
+    # One thread, which does one batch at a time: several would each keep what a batch takes.
+    _thread: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "stage"))
     _failures: int = 0
     _stepped_s: float = field(default_factory=time.monotonic)
     _busy: bool = False
@@ -118,6 +122,7 @@ class Worker:
                     await self._sleep(pause_s)
             await self._leave()
         finally:
+            self._thread.shutdown(wait=False)
             await stop(beat)
 
     async def step(self) -> int:
@@ -233,7 +238,7 @@ class Worker:
         ]
 
     async def _in_thread(self, jobs: Sequence[tuple[Delivery, Job]]) -> list[list[bytes]]:
-        work = asyncio.get_running_loop().run_in_executor(None, self.stage.process, [job for _, job in jobs])
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self.stage.process, [job for _, job in jobs])
         entry_ids = [delivery.entry_id for delivery, _ in jobs]
         begun_s = time.monotonic()
         while True:

@@ -94,8 +94,9 @@ async def until_away(page: Page) -> None:
 
 
 async def until_back(page: Page) -> None:
-    """Looks at every picture of the browser, as `expect` does not."""
-    await page.wait_for_selector("#log :text('Connected again')", state="attached", timeout=SLOW_MS)
+    """Looks at every picture of the browser; what looks for an element may look half a second too late."""
+    is_back = "() => document.getElementById('log').textContent.includes('Connected again')"
+    await page.wait_for_function(is_back, timeout=SLOW_MS)
 
 
 async def until_past(page: Page, frames: int) -> None:

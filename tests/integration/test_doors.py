@@ -189,11 +189,14 @@ async def test_an_operator_ends_a_session_and_its_client_is_told(locked: Pipelin
 
 
 async def test_a_client_that_reads_nothing_is_cut_off(redis_server: str, avatars_folder: Path) -> None:
-    async with running(redis_server, avatars_folder, slow_client_s=0.5) as made:
-        async with deaf(made.url, START | {"idle": "server", "pace": "live", "quality": 95}):
-            await until(lambda: made.gateway.sessions)
-            await until(lambda: not made.gateway.sessions, timeout_s=60)
-            assert not made.gateway.sessions
+    start = START | {"idle": "server", "pace": "live", "quality": 95}
+    async with (
+        running(redis_server, avatars_folder, slow_client_s=0.5) as made,
+        deaf(made.url, start),
+    ):
+        await until(lambda: made.gateway.sessions)
+        await until(lambda: not made.gateway.sessions, timeout_s=60)
+        assert not made.gateway.sessions
 
 
 @contextlib.asynccontextmanager

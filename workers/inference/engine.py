@@ -145,14 +145,19 @@ def _check_tensor(file: str, role: str, tensor: Tensor, found: Sequence[Any]) ->
 
 
 def _warm_up(engine: OnnxEngine, file: str) -> None:
-    """The first run allocates and tunes; its result must have the announced shape, dynamic axes included."""
-    feeds = {tensor.name: np.zeros((1, *tensor.shape), tensor.dtype) for tensor in engine.inputs}
-    try:
-        shape = engine.run(feeds).shape
-    except Exception as error:  # as in _open
-        raise AvatarError(f"{file}: does not run: {error}") from error
-    if shape != (1, *engine.output.shape):
-        raise AvatarError(f"{file}: output '{engine.output.name}' came out as {shape[1:]}, not {engine.output.shape}")
+    """The first runs allocate and tune: one of the largest batch, so that memory does not grow when it first comes.
+
+    The result must have the announced shape, dynamic axes included.
+    """
+    for batch in sorted({1, engine.batch}):
+        feeds = {tensor.name: np.zeros((batch, *tensor.shape), tensor.dtype) for tensor in engine.inputs}
+        try:
+            shape = engine.run(feeds).shape
+        except Exception as error:  # as in _open
+            raise AvatarError(f"{file}: does not run: {error}") from error
+        if shape != (batch, *engine.output.shape):
+            wrong = f"output '{engine.output.name}' came out as {shape[1:]}, not {engine.output.shape}"
+            raise AvatarError(f"{file}: {wrong}")
 
 
 _ONNX_TYPES: Final[Mapping[str, str]] = {

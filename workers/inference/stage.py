@@ -18,8 +18,8 @@ from workers.inference.engine import Engine, Provider, load_engine
 from workers.inference.pictures import Bytes, Pictures, load_pictures, pixels
 from workers.inference.windows import SILENCE, ZEROS, Floats, audio_tensor, encoder_windows, rows_of_frames
 
-CACHED_ROWS: Final = 8192
-"""About 16 MB of 512 floats a row: five minutes of one session, or three seconds of a hundred."""
+CACHED_ROWS: Final = 2048
+"""4 MB of 512 floats a row. Frames share a few rows with those before them: enough for a hundred sessions."""
 
 
 @dataclass(frozen=True, slots=True)
