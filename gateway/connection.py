@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from common.avatars.package import Avatar
 from common.clock import steady_ms
@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.02
 LAST_WORDS_S = 1.0
+GOODBYE_S = 1.0
 LEFT = (1000, 1001)
 """Close codes of a client that does not mean to come back."""
 LOOK_AFTER_S = 0.25
@@ -96,15 +97,18 @@ class Connection:
         comes_back = is_lost = False
         try:
             await self.websocket.send_text(await self._opened())
-            jobs = (self._read, self._take, self._write, self._send, self._tick, self._tell, self._watch)
-            tasks += [asyncio.create_task(job()) for job in jobs]
+            reader = asyncio.create_task(self._read())
+            jobs = (self._take, self._write, self._send, self._tick, self._tell, self._watch)
+            tasks += [reader, *(asyncio.create_task(job()) for job in jobs)]
             done, _ = await asyncio.wait([self._fate, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
+                if isinstance(task.exception(), WebSocketDisconnect | WebSocketDisconnected):
+                    await _goodbye(reader)
                 task.result()
         except SessionLostError:
             is_lost = True
             raise
-        except (SessionMovedError, BusError):
+        except (SessionMovedError, BusError, WebSocketDisconnected):
             comes_back = True
             raise
         except WebSocketDisconnect as gone:
@@ -395,6 +399,13 @@ class Connection:
             buffered_ms=round(self.core.buffered_ms + waiting_ms, 1), latency_ms=self.stats.latency(),
             stages=self.stats.stage_table(),
         )  # fmt: skip
+
+
+async def _goodbye(reader: asyncio.Task[None]) -> None:
+    """A message that could not be sent says only that the client has gone; the reader hears whether it said goodbye."""
+    await asyncio.wait([reader], timeout=GOODBYE_S)
+    if reader.done():
+        reader.result()
 
 
 def _now_ms() -> float:
