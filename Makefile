@@ -5,7 +5,7 @@ PORT ?= 3000
 MINUTES ?= 30
 BIN := .venv/bin
 
-.PHONY: help setup demo test check bench chaos soak browser clean
+.PHONY: help setup demo test check audit bench chaos soak browser clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -37,6 +37,11 @@ browser: setup
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 		else echo "no Chromium here: the browser test will be skipped"; fi
+
+audit: setup ## Look up known faults of all that the images install; needs the network
+	$(BIN)/pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
+	for list in cpu gpu build; do $(BIN)/pip-audit --strict --disable-pip --require-hashes \
+		--requirement deploy/requirements/$$list.txt || exit 1; done
 
 bench: setup ## Measure the pipeline, the start, the compositor and the mel
 	$(BIN)/python -m bench.pipeline

@@ -27,8 +27,8 @@ from websockets.asyncio.client import connect as open_socket
 from websockets.typing import Subprotocol
 
 from bench.server import URL, running
-from cli.media import read_audio
 from lipstream_client import connect
+from workers.offline.media import read_audio
 
 ATTACKERS = 4
 WARM_UP = 10_000

@@ -11,12 +11,9 @@ the server, and take patches to cost little. Memory is looked at after the first
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
-import subprocess
 import time
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from statistics import quantiles
@@ -27,17 +24,15 @@ import numpy as np
 import psutil
 from redis import Redis
 
-from bench.server import PORT, URL, running
-from cli.embedded_redis import prepared
-from cli.media import Clip, read_audio
+from bench.server import PORT, URL, on_redis
 from lipstream_client import Flag, LipstreamClientError, Session, connect
+from workers.offline.media import Clip, read_audio
 
 CHUNK_MS: Final = 40
 ON_TIME_MS: Final = 250.0
 GOOD_SHARE: Final = 0.99
 AGAIN_S: Final = 1.0
 SESSIONS_MAX: Final = 64
-UNCHECKED: Final = {"LIPSTREAM_ADMIT_BY_LOAD": "false"}
 
 
 class Talk(NamedTuple):
@@ -86,7 +81,7 @@ def main() -> None:
 def measure_capacity(clip: Clip) -> list[float]:
     """The share of frames on time of 1, 2, 3, ... sessions, up to the first number that is too many."""
     shares: list[float] = []
-    with _server(UNCHECKED):
+    with on_redis():
         asyncio.run(_crowd(_cut(clip, 3), 1))
         while len(shares) < SESSIONS_MAX and (not shares or shares[-1] >= GOOD_SHARE):
             crowd = asyncio.run(_crowd(clip, len(shares) + 1))
@@ -97,7 +92,7 @@ def measure_capacity(clip: Clip) -> list[float]:
 
 def measure_overload(clip: Clip, offered: int, rounds: int) -> dict[str, Any]:
     """What a warm server with the defaults makes of so many sessions at once, some times over."""
-    with _server({}) as redis:
+    with on_redis(admit_by_load="true") as redis:
         asyncio.run(_crowd(_cut(clip, 8), 1))
         memory = [_memory(redis)]
         found = []
@@ -130,32 +125,6 @@ def _percentiles(values: list[float]) -> dict[str, float] | None:
         return None
     cuts = quantiles(values, n=20, method="inclusive")
     return {"p50": round(cuts[9], 1), "p95": round(cuts[18], 1), "max": round(values[-1], 1)}
-
-
-@contextlib.contextmanager
-def _server(environment: dict[str, str]) -> Iterator[Redis]:
-    """`lipstream up` on a Redis that can be asked."""
-    with prepared() as own:
-        process = subprocess.Popen(own.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        names = {"LIPSTREAM_REDIS_URL": own.url, **environment}
-        os.environ.update(names)
-        try:
-            _await(own.socket)
-            with running(), Redis(unix_socket_path=str(own.socket)) as redis:
-                yield redis
-        finally:
-            for name in names:
-                del os.environ[name]
-            process.terminate()
-            process.wait(10)
-
-
-def _await(socket: Path) -> None:
-    for _ in range(200):
-        if socket.exists():
-            return
-        time.sleep(0.05)
-    raise SystemExit("Redis did not start")
 
 
 def _usable_fps() -> float:

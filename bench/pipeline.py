@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from bench.server import URL, running
-from cli.media import read_audio
 from common.avatars.package import default_folder, load
 from lipstream_client import connect
 from workers.inference.stage import load_avatar
+from workers.offline.media import read_audio
 
 CHUNK_MS = 40
 

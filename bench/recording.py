@@ -22,8 +22,8 @@ from typing import Any
 import psutil
 
 from bench.server import URL, running
-from cli.media import read_audio
 from lipstream_client import connect
+from workers.offline.media import read_audio
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from tests.avatar_package import write_package
 from tests.recorded import record
 
 AVATARS = ("tiny", "reference")
-ROUND_S = 5.5
+ROUND_S = 4.85
 """What one round of the conversation takes."""
 
 

@@ -7,7 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+from redis import Redis
+
+from cli.embedded_redis import prepared
 from cli.up import missing_parts
 
 PORT = int(os.environ.get("BENCH_PORT", "3917"))
@@ -33,6 +37,28 @@ def running(workers: int | None = None, **settings: str) -> Iterator[None]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(15)
+
+
+@contextlib.contextmanager
+def on_redis(workers: int | None = None, **settings: str) -> Iterator[Redis]:
+    """The same on a Redis that can be asked."""
+    with prepared() as own:
+        process = subprocess.Popen(own.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            await_socket(own.socket)
+            with running(workers, redis_url=own.url, **settings), Redis(unix_socket_path=str(own.socket)) as redis:
+                yield redis
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def await_socket(socket: Path) -> None:
+    for _ in range(200):
+        if socket.exists():
+            return
+        time.sleep(0.05)
+    raise SystemExit("Redis did not start")
 
 
 def _await_ready() -> None:

@@ -14,7 +14,7 @@ import onnxruntime as ort
 from cli import embedded_redis
 from common.avatars.package import default_folder, load, names
 from common.errors import LipstreamError
-from common.redis_address import shown
+from common.redis_address import shown, url_of
 from common.redis_client import check_server, close, connect
 from common.settings import Settings
 from gateway.main import check_port
@@ -47,7 +47,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _python()
     yield _embedded_redis()
     if "redis_url" in settings.model_fields_set:
-        yield _configured_redis(settings.redis_url)
+        yield _configured_redis(settings)
     yield _port(settings.host, settings.port)
     yield from (_provider(provider, wanted=provider == settings.provider) for provider in get_args(Provider))
     yield from (_codec(name, mode) for name, mode in CODECS)
@@ -70,15 +70,16 @@ def _describe_redis() -> str:
     return f"{binary}, version {'.'.join(map(str, embedded_redis.version_of(binary) or ()))}"
 
 
-def _configured_redis(url: str) -> Check:
+def _configured_redis(settings: Settings) -> Check:
     async def ask() -> str:
-        redis = connect(url)
+        redis = connect(url_of(settings))
         try:
             return await check_server(redis)
         finally:
             await close(redis)
 
-    return _tried("redis_url", lambda: f"{shown(url)}, version {asyncio.run(ask())}", "start it, or correct redis_url")
+    where = shown(settings.redis_url)
+    return _tried("redis_url", lambda: f"{where}, version {asyncio.run(ask())}", "start it, or correct redis_url")
 
 
 def _port(host: str, port: int) -> Check:

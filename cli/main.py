@@ -1,5 +1,6 @@
 """The `lipstream` command. What a command needs is imported when it runs, so that `--help` is quick."""
 
+import logging
 import sys
 import traceback
 from dataclasses import dataclass
@@ -10,14 +11,18 @@ from typing import Annotated, Final
 import typer
 
 from cli.inspect import commands as inspection
-from cli.options import Config, Json, RedisUrl, print_json, settings_of
+from cli.jobs import commands as background
+from cli.options import Ca, Config, Json, RedisUrl, print_json, settings_of
 from cli.replay import commands as replaying
 from common.errors import AvatarError, InputError, LipstreamError, ProviderError, SettingsError
+from common.logging import is_structured
 
 EXIT_FAULT: Final = 1
 EXIT_MISTAKE: Final = 2
 _MISTAKES: Final = (InputError, SettingsError, AvatarError, ProviderError)
 """What the user can put right; everything else is a fault of the run."""
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(
     help="Speech in, lip-synced video out.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -37,11 +42,12 @@ ProviderName = Annotated[str | None, typer.Option("--provider", help="ONNX Runti
 
 
 class StageName(StrEnum):
-    """The worker stages."""
+    """The worker stages, and the worker of background jobs."""
 
     AUDIO = "audio"
     INFERENCE = "inference"
     COMPOSITOR = "compositor"
+    JOBS = "jobs"
 
 
 @dataclass(slots=True)
@@ -59,7 +65,10 @@ def main() -> None:
     except LipstreamError as error:
         if options.debug:
             traceback.print_exc()
-        sys.stderr.write(f"error: {error.message}\n")
+        if is_structured():
+            log.critical("%s", error.message)
+        else:
+            sys.stderr.write(f"error: {error.message}\n")
         sys.exit(EXIT_MISTAKE if isinstance(error, _MISTAKES) else EXIT_FAULT)
 
 
@@ -102,19 +111,19 @@ def gateway(port: Port = None, host: Host = None, redis_url: RedisUrl = None, co
     from gateway.main import run
 
     settings = settings_of(config, port=port, host=host, redis_url=redis_url)
-    configure(settings.log_level)
+    configure(settings.log_level, settings.log_format)
     run(settings)
 
 
 @app.command()
 def worker(stage: StageName, redis_url: RedisUrl = None, provider: ProviderName = None, config: Config = None) -> None:
-    """Run one worker of a stage."""
+    """Run one worker of a stage, or of the background jobs."""
     from importlib import import_module
 
     from common.logging import configure
 
     settings = settings_of(config, redis_url=redis_url, provider=provider)
-    configure(settings.log_level)
+    configure(settings.log_level, settings.log_format)
     import_module(f"workers.{stage}.main").run(settings)
 
 
@@ -149,17 +158,18 @@ def stream(
         bool, typer.Option("--realtime/--fast", help="Send on the clock, or as fast as the gateway takes it.")
     ] = False,
     token: Annotated[str | None, typer.Option(help="API key or session token, where the gateway asks for one.")] = None,
+    ca: Ca = None,
     as_json: Json = False,
 ) -> None:
     """Send a file through a running gateway and collect the frames."""
     import asyncio
 
-    from cli.media import read_audio
     from cli.progress import report
     from cli.stream import Request
     from cli.stream import stream as run
+    from workers.offline.media import read_audio
 
-    request = Request(read_audio(audio), url, avatar, chunk_ms, realtime, output, frames, token)
+    request = Request(read_audio(audio), url, avatar, chunk_ms, realtime, output, frames, token, ca)
     report(asyncio.run(run(request)), as_json=as_json)
 
 
@@ -177,6 +187,30 @@ def doctor(as_json: Json = False, port: Port = None, redis_url: RedisUrl = None,
         print_checks(checks)
     if any(check.status == "missing" for check in checks):
         raise typer.Exit(EXIT_FAULT)
+
+
+@app.command()
+def acl(
+    roles: Annotated[list[str] | None, typer.Option("--role", help="Only this role; may be repeated.")] = None,
+    as_file: Annotated[bool, typer.Option("--file", help="The aclfile of a server that serves nobody else.")] = False,
+    redis_url: RedisUrl = None,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Print commands that make a Redis user for each role, with passwords: REDIS_PASSWORD_<ROLE>, or new ones."""
+    import os
+
+    from dotenv import dotenv_values
+
+    from cli.acl import commands, file, users
+
+    settings = settings_of(config, redis_url=redis_url)
+    environment = {name: value for name, value in dotenv_values(".env").items() if value} | dict(os.environ)
+    made = users(roles, environment)
+    if as_json:
+        print_json([user.as_dict(settings.redis_url) for user in made])
+    else:
+        sys.stdout.write("\n".join(file(made, environment) if as_file else commands(made)) + "\n")
 
 
 @avatar_app.command("list")
@@ -206,6 +240,7 @@ def avatar_show(name: str, avatars_dir: AvatarsDir = None, as_json: Json = False
 
 
 inspection.register(app)
+background.register(app)
 replaying.register(app)
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Config = Annotated[Path | None, typer.Option(help="YAML file of settings.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Ca = Annotated[
+    Path | None, typer.Option("--ca", help="PEM of the authority behind the gateway's certificate.", metavar="FILE")
+]
 RedisUrl = Annotated[str | None, typer.Option(help=f"Redis to use: {FORMS}.")]
 
 

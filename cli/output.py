@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from cli.media import Clip, open_mp4
 from common.errors import InputError, LipstreamError
+from workers.offline.media import Clip, open_mp4
 
 _FRAME_FILE = re.compile(r"\d{6}\.jpg")
 

@@ -49,8 +49,20 @@ def report(summary: Summary, *, as_json: bool) -> None:
 @contextmanager
 def bar(title: str, frames: int) -> Iterator[Callable[[], None]]:
     """A function to call for each frame; draws on stderr, and only on a terminal."""
-    console = Console(stderr=True)
-    columns = TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    with _drawn(title) as progress:
         task = progress.add_task(title, total=frames)
         yield lambda: progress.advance(task)
+
+
+@contextmanager
+def growing(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with how many parts of how many are done; 0 of 0 while nobody knows. Draws as `bar`."""
+    with _drawn(title) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total or None)
+
+
+def _drawn(title: str) -> Progress:
+    console = Console(stderr=True)
+    columns = TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)

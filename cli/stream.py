@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.media import Clip
 from cli.output import Write, opened
 from cli.progress import Summary, bar
 from common.errors import InputError, LipstreamError
 from common.media import BYTES_PER_SAMPLE
 from lipstream_client import Flag, Frame, LipstreamClientError, Segment, Session, connect
+from workers.offline.media import Clip
 
 _MS_PER_S = 1000
 
@@ -28,6 +28,7 @@ class Request:
     output: Path | None = None
     frames_dir: Path | None = None
     token: str | None = None
+    ca: Path | None = None
 
 
 @dataclass(slots=True)
@@ -57,8 +58,9 @@ async def stream(request: Request) -> Summary:
 async def _stream(request: Request) -> Summary:
     clip, started_s = request.clip, time.monotonic()
     async with connect(
-        request.url, avatar=request.avatar, sample_rate=clip.rate_hz, pace="lossless", token=request.token
-    ) as session:
+        request.url, avatar=request.avatar, sample_rate=clip.rate_hz, pace="lossless", token=request.token,
+        ca_file=request.ca,
+    ) as session:  # fmt: skip
         started = session.started
         expected = -(-len(clip.samples) * started.fps // clip.rate_hz)
         with (
@@ -125,5 +127,5 @@ async def _collect(session: Session, write: Write, advance: Callable[[], None]) 
 
 def translated(error: LipstreamClientError) -> LipstreamError:
     kind = InputError if error.code.startswith("bad_") and error.code not in ("bad_frame", "bad_message") else None
-    message = error.message if error.code in ("unreachable", "refused") else str(error)
+    message = error.message if error.code in ("unreachable", "untrusted", "refused") else str(error)
     return (kind or LipstreamError)(message, field=error.field, limit=error.limit)

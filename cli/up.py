@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,9 +22,10 @@ from cli.embedded_redis import RedisServer, prepared
 from cli.supervisor import Child, Log, Supervisor
 from common.avatars.registry import load_all
 from common.errors import BusError
-from common.redis_address import shown
+from common.redis_address import parse, shown, url_of
 from common.redis_client import check_server, close, connect
 from common.settings import PREFIX, Settings
+from common.tls import server_context
 from gateway.doors import doors
 from gateway.main import check_port
 
@@ -45,13 +47,14 @@ def up(settings: Settings, workers: int | None, console: Console) -> None:
     Raises
     ------
     SettingsError
-        The port is taken, or others than this machine would be served without a key.
+        The port is taken, the certificate is none, or others than this machine would be served without a key.
     AvatarError, BusError
         An avatar cannot be loaded; Redis is missing, unreachable or too old. All of this before anything is started.
     LipstreamError
         A process cannot be kept running.
     """
     doors.check(settings)
+    server_context(settings)
     check_port(settings.host, settings.port)
     load_all(settings)
     with ExitStack() as stack:
@@ -110,7 +113,10 @@ def workers_of(settings: Settings, cores: int, workers: int | None) -> dict[str,
 
 
 def children_of(settings: Settings, workers: Mapping[str, int]) -> list[Child]:
-    """The gateway and the workers of each stage, all with exactly these settings."""
+    """The gateway, the workers of each stage and one of background jobs, all with exactly these settings.
+
+    On a Redis Cluster there are no background jobs.
+    """
     environment = environment_of(settings)
     ports = count(settings.metrics_port) if settings.metrics_port else repeat(0)
     # -P: the folder that the command is started in must not lend its own `cli` or `common`.
@@ -122,6 +128,9 @@ def children_of(settings: Settings, workers: Mapping[str, int]) -> list[Child]:
             Child(name, [*lipstream, "worker", stage], environment | {f"{PREFIX}METRICS_PORT": str(next(ports))})
             for name in names
         ]
+    if parse(settings.redis_url).kind != "cluster":
+        port = {f"{PREFIX}METRICS_PORT": str(next(ports))}
+        children.append(Child("jobs", [*lipstream, "worker", "jobs"], environment | port))
     return children
 
 
@@ -155,7 +164,7 @@ def prefixed(console: Console, names: Sequence[str]) -> Log:
 
 
 async def _redis_version(settings: Settings, within_s: float = 0.0) -> str:
-    redis, started_s = connect(settings.redis_url), time.monotonic()
+    redis, started_s = connect(url_of(settings)), time.monotonic()
     try:
         while True:
             try:
@@ -170,16 +179,17 @@ async def _redis_version(settings: Settings, within_s: float = 0.0) -> str:
 
 async def _until_ready(settings: Settings, console: Console) -> None:
     waited_s = 0.0
-    while (missing := await asyncio.to_thread(missing_parts, local_host(settings.host), settings.port)) != []:
+    where = local_host(settings.host), settings.port
+    while (missing := await asyncio.to_thread(missing_parts, *where, tls=settings.tls_cert_file is not None)) != []:
         await asyncio.sleep(_POLL_S)
         waited_s += _POLL_S
         if waited_s % _REMIND_S == 0:
             console.print(f"waiting for {', '.join(missing)}", style="dim")
 
 
-def missing_parts(host: str, port: int) -> list[str]:
+def missing_parts(host: str, port: int, *, tls: bool = False) -> list[str]:
     """What a gateway says is not ready yet; itself while it does not answer."""
-    connection = http.client.HTTPConnection(host, port, timeout=2)
+    connection = _secured(host, port) if tls else http.client.HTTPConnection(host, port, timeout=2)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
@@ -191,6 +201,13 @@ def missing_parts(host: str, port: int) -> list[str]:
         connection.close()
 
 
+def _secured(host: str, port: int) -> http.client.HTTPConnection:
+    # It is our own child on this machine; the certificate has the name under which others know it.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=2, context=context)
+
+
 def local_host(host: str) -> str:
     """The address under which this machine reaches a server that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -199,9 +216,10 @@ def local_host(host: str) -> str:
 def _panel(settings: Settings, redis: str) -> Panel:
     host = local_host(settings.host)
     address = f"{f'[{host}]' if ':' in host else host}:{settings.port}"
+    secured = "s" if settings.tls_cert_file else ""
     rows = {
-        "console": f"http://{address}",
-        "WebSocket": f"ws://{address}/ws",
+        "console": f"http{secured}://{address}",
+        "WebSocket": f"ws{secured}://{address}/ws",
         "avatars": ", ".join(settings.avatars),
         "Redis": redis,
         "stop": "Ctrl-C",

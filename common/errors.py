@@ -9,6 +9,7 @@
     +-- SettingsError       the configuration is not valid
     +-- TaskError           a task cannot be done: `retryable` says whether another try may help
     +-- BusError            Redis is unreachable, full, or too old
+    |   +-- AccessError     Redis does not let us in, or not do this
     +-- CapacityError       a limit of this installation is reached
 
 The worker loop asks one thing of an error, `retryable`; the gateway one thing, `close_code`.
@@ -97,6 +98,13 @@ class BusError(LipstreamError):
     code = "bus_unavailable"
     retryable = True
     close_code = 1013
+
+
+class AccessError(BusError):
+    """Redis does not let us in, or not do this: certificate, password or rights are not what it asks for.
+
+    Another try may help once somebody has put that right, so a process that was let in before goes on trying.
+    """
 
 
 class CapacityError(LipstreamError):

@@ -16,6 +16,8 @@
 | `dead:<stage>`           | stream  | tasks that were given up, with the error, capped                           |
 | `worker:<stage>:<id>`    | hash    | heartbeat of a worker, expires                                             |
 | `alive`                  | set     | the keys of the heartbeats of workers and gateways                         |
+| `rq:*`                   | RQ's    | background jobs, as RQ names and keeps them: `rq:job:<id>` (hash), the      |
+|                          |         | queue `rq:queue:lipstream` (list), `rq:results:<id>`, registries by state  |
 
 All keys of one session share the hash tag `{sid}`, so they live in one slot of a Redis Cluster.
 An audio entry's ID is one above its frame because Redis refuses the ID 0-0.
@@ -25,6 +27,15 @@ from typing import Final
 
 GROUP: Final = "workers"
 """The consumer group of every stage stream."""
+
+JOBS_QUEUE: Final = "lipstream"
+"""What RQ calls the queue of the background jobs."""
+
+JOBS_KEYS: Final = "rq:*"
+"""The pattern of all keys that RQ makes."""
+
+JOBS_CHANNELS: Final = "rq:pubsub:*"
+"""By which RQ tells its workers to stop a job."""
 
 ALIVE: Final = "alive"
 """The keys of all heartbeats, some of which may have expired."""

@@ -1,6 +1,7 @@
 """The one place that opens Redis connections and translates redis-py's errors into ours."""
 
 import asyncio
+import re
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
-from common.errors import BusError
+from common.errors import AccessError, BusError
 from common.redis_address import FORMS, Address, Node, parse
 
 MIN_VERSION = (6, 2)
@@ -28,6 +29,17 @@ CONNECTIONS_MAX: Final = 1_000
 """One is in use per command under way: a few a session at most."""
 _REFUSALS: Final = ("MISCONF", "NOREPLICAS")
 """A server that takes no writes for now: it cannot save its snapshot, or lacks the replicas that it must have."""
+_ACCESS: Final = {
+    "certificate.verify.failed": "name the authority of its certificate in redis_ca_file",
+    "certificate.required|unknown.ca|bad.certificate": "it wants to see a certificate: set redis_cert_file and "
+    "redis_key_file to one of an authority that it knows",
+    "authentication.required|AuthenticationError|invalid username-password|without any password": "set user and "
+    "password in redis_url or redis_username and redis_password, for sentinels sentinel_username and "
+    "sentinel_password; `lipstream acl` makes a user for each role",
+    "no permissions": "this user is not that of this process' role; `lipstream acl` prints what each may do",
+}
+"""What a server says, or our TLS of it, that does not let us in, and what helps. Clients of a cluster and of sentinels
+pass on its words alone."""
 
 
 def connect(url: str, *, block_ms: int = 0) -> Redis:
@@ -51,6 +63,8 @@ def connect(url: str, *, block_ms: int = 0) -> Redis:
         "socket_timeout": ANSWER_S + block_ms / 1000,
         "max_connections": CONNECTIONS_MAX,
         "protocol": 2,
+        # Or each connection begins with a CLIENT SETINFO, which no role needs.
+        "driver_info": None,
     }
     try:
         match address.kind:
@@ -77,7 +91,7 @@ def _master(address: Address, options: dict[str, Any]) -> Redis:
     if given.pop("connection_class", None) is SSLConnection:
         given["ssl"] = tls["ssl"] = True
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
-        address.nodes, sentinel_kwargs=options | tls | {"socket_timeout": ANSWER_S}
+        address.nodes, sentinel_kwargs={**options, **tls, **address.asked_as, "socket_timeout": ANSWER_S}
     )
     # redis-py moves the sentinel that answered to the front of its list; two that do so at once lose another one.
     sentinel.discover_master = _shared(sentinel.discover_master)  # type: ignore[method-assign, assignment]
@@ -124,26 +138,41 @@ async def relearn(redis: Redis) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn redis-py's errors into `BusError`, keeping the cause."""
+    """Turn redis-py's errors into `BusError` (`AccessError` where we are not let in), keeping the cause."""
     try:
         yield
     except exceptions.OutOfMemoryError as error:
         raise BusError("Redis is full (maxmemory); it refuses writes until memory is freed") from error
     except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
-        raise BusError(f"cannot reach Redis: {error}") from error
+        raise _refused(error) or BusError(f"cannot reach Redis: {_said(error)}") from error
     except (exceptions.ClusterError, exceptions.RedisClusterException, exceptions.AskError) as error:
-        raise BusError(f"the Redis Cluster does not serve all slots: {error}") from error
+        raise _refused(error) or BusError(f"the Redis Cluster does not serve all slots: {error}") from error
     except exceptions.ReadOnlyError as error:
         raise BusError(f"this Redis is no master any more: {error}") from error
     except exceptions.ResponseError as error:
         if any(refusal in str(error) for refusal in _REFUSALS):
             raise BusError(f"Redis refuses writes: {error}") from error
+        if access := _refused(error):
+            raise access from error
         raise
     except AttributeError as error:
         if not _is_of_redis_py(error):
             raise
         # A cluster's client closes all connections when one command fails, those that are just being made too.
         raise BusError("cannot reach Redis: the connection was closed while it was being made") from error
+
+
+def _refused(error: Exception) -> AccessError | None:
+    """The error of a server that does not let us in; None for others."""
+    for pattern, remedy in _ACCESS.items():
+        if re.search(pattern, str(error), re.IGNORECASE):
+            return AccessError(f"Redis refuses us: {_said(error)}; {remedy}", field="redis_url")
+    return None
+
+
+def _said(error: Exception) -> str:
+    # Of sentinels redis-py tells with all the options of its clients.
+    return re.sub(r"<redis\.asyncio.*?\)>\)>\)> - ", "", str(error))
 
 
 def _is_of_redis_py(error: Exception) -> bool:

@@ -38,7 +38,16 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     # where things are
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="one of the forms in common/redis_address.py")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0", repr=False, description="one of the forms in common/redis_address.py"
+    )
+    redis_username: str = Field("", description="beside redis_password; empty: Redis' default user")
+    redis_password: SecretStr | None = Field(None, min_length=1, description="instead of one in redis_url")
+    redis_ca_file: Path | None = Field(None, description="PEM of the authority behind rediss://; None: the system's")
+    redis_cert_file: Path | None = Field(None, description="PEM of our certificate, where Redis asks for one")
+    redis_key_file: Path | None = Field(None, description="PEM of its key")
+    sentinel_username: str = Field("", description="user of the sentinels; empty: their default one")
+    sentinel_password: SecretStr | None = Field(None, min_length=1, description="the sentinels' own")
     host: str = Field("127.0.0.1", description="address that the gateway listens on, and a worker's metrics")
     port: int = Field(3000, ge=1, le=65535, description="port that the gateway listens on")
     avatars_dir: Path | None = Field(None, description="folder of avatar packages; None: those that ship")
@@ -95,6 +104,18 @@ class Settings(BaseSettings):
     recordings_keep_days: PositiveFloat | None = Field(None, description="older recordings are pruned; None: kept")
     record_pictures: bool = Field(False, description="keep the pictures too, some 60 kB a 720p frame")
 
+    # background jobs
+    jobs_url: str = Field("jobs", min_length=1, description="uploads and results: folder, or URL as s3://bucket/folder")
+    jobs_keep_s: PositiveInt = Field(86_400, ge=60, description="how long a job waits at most, and its result is kept")
+    jobs_queue_max: PositiveInt = Field(100, description="jobs that may wait; more are refused")
+    jobs_retries: int = Field(3, ge=0, le=20, description="further tries of a job after a fault that may pass")
+    jobs_upload_bytes: PositiveInt = Field(67_108_864, description="largest audio file that is taken to be rendered")
+    jobs_audio_s: PositiveInt = Field(1_200, description="longest audio that is rendered")
+    jobs_render_s: PositiveInt = Field(3_600, description="time limit of rendering a file")
+    jobs_export_s: PositiveInt = Field(3_600, description="time limit of exporting a recording")
+    jobs_frames_s: PositiveInt = Field(600, description="time limit of building an avatar's frames")
+    jobs_prune_s: PositiveInt = Field(600, description="time limit of pruning recordings")
+
     # overload
     admit_by_load: bool = Field(True, description="refuse new sessions that the workers cannot bear")
     load_poll_s: PositiveFloat = Field(0.5, le=10, description="how often a gateway looks at queues and workers")
@@ -117,6 +138,10 @@ class Settings(BaseSettings):
     starts_per_minute: PositiveInt = Field(60, description="sessions and speech-service secrets that a key may begin")
     messages_per_s: PositiveInt = Field(1_000, description="messages that are read of one client, on average")
     slow_client_s: PositiveFloat = Field(10.0, description="a client that takes nothing for so long is closed")
+    tls_cert_file: Path | None = Field(
+        None, description="PEM of the certificate for https and wss, and for a worker's metrics; None: no TLS"
+    )
+    tls_key_file: Path | None = Field(None, description="PEM of its key")
 
     # the speech service behind /token
     openai_api_key: SecretStr | None = Field(None, min_length=1, description="never leaves the gateway")
@@ -127,6 +152,11 @@ class Settings(BaseSettings):
     openai_timeout_s: PositiveFloat = Field(10.0, description="how long the speech service may take to answer")
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = Field("text", description="lines for people, or a JSON object a line")
+    otel_endpoint: str | None = Field(
+        None, pattern=r"^https?://", description="OTLP collector, as http://collector:4318; None: no traces"
+    )
+    otel_share: float = Field(0.01, ge=0, le=1, description="share of the sessions that are traced")
 
     @model_validator(mode="before")
     @classmethod
@@ -153,6 +183,18 @@ class Settings(BaseSettings):
             raise ValueError("skip_after_ms must be at least twice reclaim_idle_ms, or a lost worker costs frames")
         if self.session_ttl_s < self.resume_s:
             raise ValueError("session_ttl_s must not be below resume_s, or there is nothing to come back to")
+        return self
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        if (self.redis_cert_file is None) != (self.redis_key_file is None):
+            raise ValueError("redis_cert_file and redis_key_file go together")
+        if (self.redis_ca_file or self.redis_cert_file) and not self.redis_url.startswith("rediss"):
+            raise ValueError("redis_ca_file and redis_cert_file are for a redis_url that begins with rediss")
+        if self.redis_username and self.redis_password is None:
+            raise ValueError("redis_username needs redis_password")
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file go together")
         return self
 
     @classmethod

@@ -1,6 +1,7 @@
 """What a worker tells Prometheus and its orchestrator: `/metrics`, `/healthz` and `/readyz`, on a port of its own."""
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -60,8 +61,10 @@ class WorkerMetrics:
 
 
 @contextlib.contextmanager
-def served(port: int, host: str, metrics: WorkerMetrics, state: Callable[[], State]) -> Iterator[None]:
-    """Answer on a port, in a thread, until the block ends; port 0 answers nowhere.
+def served(
+    port: int, host: str, metrics: WorkerMetrics, state: Callable[[], State], tls: ssl.SSLContext | None = None
+) -> Iterator[None]:
+    """Answer on a port, in a thread, until the block ends; port 0 answers nowhere, `tls` makes it https.
 
     Raises
     ------
@@ -81,6 +84,9 @@ def served(port: int, host: str, metrics: WorkerMetrics, state: Callable[[], Sta
     except OSError as error:
         message = f"cannot listen on {host}:{port}: {error.strerror}"
         raise SettingsError(message, field="metrics_port") from error
+    if tls is not None:
+        # Not in `accept`, where one that never says a word would keep all others waiting.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -24,15 +24,19 @@ from redis.asyncio import Redis
 from common import heartbeat, keys, payloads, sessions
 from common.clock import RedisClock, written_ms
 from common.contracts import Task
-from common.errors import BusError, LipstreamError, TaskError
+from common.errors import AccessError, BusError, LipstreamError, TaskError
+from common.garbage import spare_what_lasts
 from common.jobs import Job
+from common.logging import about, identify, task_of
 from common.publish import say_lost
+from common.redis_address import url_of
 from common.redis_client import check_server, close, connect, relearn
 from common.settings import Settings
 from common.stage import Delivery, Outcome, Stage, left_ms, onward
 from common.streams import Entry, WorkStream
 from common.tasks import stop
 from common.telemetry import State, WorkerMetrics, served
+from common.tls import server_context
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +108,13 @@ class Worker:
         return State(lives, lives and not self._failures and not self.stopping.is_set())
 
     async def run(self) -> None:
-        """Work until `stopping` is set; the batch in hand is finished first, what is not begun is handed back."""
+        """Work until `stopping` is set; the batch in hand is finished first, what is not begun is handed back.
+
+        Raises
+        ------
+        AccessError
+            Redis does not let us do a worker's work. Of one that did before nothing is raised.
+        """
         beat = asyncio.create_task(heartbeat.beat(self.redis, self._key, self._facts, self.settings.heartbeat_s))
         try:
             while not self.stopping.is_set():
@@ -115,6 +125,8 @@ class Worker:
                     await self.step()
                     self._failures = 0
                 except BusError as error:
+                    if isinstance(error, AccessError) and self._next_look_s == 0.0:
+                        raise  # it was never let in
                     pause_s = BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)]
                     self._failures += 1
                     log.warning("%s; next try in %.1f s", error, pause_s)
@@ -278,8 +290,9 @@ class Worker:
         if not retryable or delivery.attempts >= self.settings.max_attempts:
             await self._give_up_delivery(delivery, text)
             return
-        known = isinstance(error, LipstreamError)
-        log.warning("%s: %s (delivery %d)", self.stage.name, text, delivery.attempts, exc_info=None if known else error)
+        task, unforeseen = delivery.task, None if isinstance(error, LipstreamError) else error
+        with about(session=task.session, epoch=task.epoch, frame=task.first):
+            log.warning("%s: %s (delivery %d)", self.stage.name, text, delivery.attempts, exc_info=unforeseen)
         # Nobody finds it before the next look, so that what must still come has a moment.
         await self.work.hand_back(
             [delivery.entry_id], self.settings.reclaim_idle_ms * (LOOKS_PER_IDLE - 1) // LOOKS_PER_IDLE
@@ -294,7 +307,8 @@ class Worker:
 
     async def _give_up(self, entry: Entry, reason: str) -> None:
         self.counters.dead += 1
-        log.error("stage %s gives up %s: %s", self.stage.name, entry[0].decode(), reason)
+        with about(**task_of(entry[1])):
+            log.error("stage %s gives up %s: %s", self.stage.name, entry[0].decode(), reason)
         await self.work.bury(self.stage.name, entry, reason)
         await say_lost(self.redis, entry[1], f"{self.stage.name}: {reason}", self.settings)
         await self.work.finish([entry[0]])
@@ -319,21 +333,25 @@ def run(stage: Stage, settings: Settings) -> None:
     Raises
     ------
     BusError
-        Redis cannot be reached at start, or is too old.
+        Redis cannot be reached at start, is too old, or does not let us in.
+    SettingsError
+        The port for the metrics is taken; the certificate is none.
     """
     uvloop.run(_run(stage, settings))
 
 
 async def _run(stage: Stage, settings: Settings) -> None:
-    redis = connect(settings.redis_url, block_ms=settings.block_ms)
+    redis, tls = connect(url_of(settings), block_ms=settings.block_ms), server_context(settings)
     try:
         version = await check_server(redis)
         worker = Worker(stage, redis, settings)
+        identify(stage=stage.name, worker=worker.worker_id)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, worker.stopping.set)
         log.info("%s worker %s is ready on Redis %s", stage.name, worker.worker_id, version)
-        with served(settings.metrics_port, settings.host, worker.metrics, worker.state):
+        spare_what_lasts()
+        with served(settings.metrics_port, settings.host, worker.metrics, worker.state, tls):
             await worker.run()
         log.info("%s worker drained: %d tasks, %d frames", stage.name, worker.counters.tasks, worker.counters.frames)
     finally:

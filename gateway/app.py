@@ -29,6 +29,7 @@ from gateway.handshake import serve
 from gateway.http.endpoint import route
 from gateway.http.errors import NotFoundError, answer
 from gateway.http.table import ENDPOINTS
+from gateway.traces import tracing
 from gateway.watch import watch
 
 CACHE_DAY = {"Cache-Control": "public, max-age=86400"}
@@ -42,10 +43,12 @@ def build(gateway: Gateway) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         inbox = asyncio.create_task(gateway.bus.run())
         watching = asyncio.create_task(watch(gateway))
-        async with httpx.AsyncClient() as app.state.http_client:
-            yield
+        with tracing(gateway.settings) as gateway.bus.trace:
+            async with httpx.AsyncClient() as app.state.http_client:
+                yield
         await stop(inbox, watching)
         await gateway.bus.close()
+        gateway.jobs.close()
 
     async def websocket(socket: WebSocket) -> None:
         await serve(socket, gateway)

@@ -25,6 +25,7 @@ from common.records import Checkpoint, SegmentRecord
 from common.redis_client import relearn, translated
 from common.settings import Settings
 from gateway.actions import Action, Append, Publish
+from gateway.traces import Trace
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class GatewayBus:
     redis: Redis
     settings: Settings
     gateway_id: str
+    trace: Trace | None = None
     outages: int = 0
     """How often Redis was away, or refused; whoever sees it rise looks whether its keys are still there."""
     _sessions: dict[str, Listener] = field(default_factory=dict)
@@ -190,6 +192,8 @@ class GatewayBus:
         found = map(_notice, (fields for fields in entries if b"moved" not in fields))
         ours = [notice for notice in found if notice and notice.session in self._sessions]
         for notice in ours:
+            if self.trace:
+                self.trace(notice)
             if notice.lost:
                 self._sessions[notice.session].lost(notice.epoch, _frames(notice))
         notices = [notice for notice in ours if not notice.lost]

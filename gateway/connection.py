@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 
 from common.avatars.package import Avatar
 from common.clock import steady_ms
-from common.errors import BusError, InputError, ProtocolError
+from common.errors import BusError, InputError
 from common.media import BYTES_PER_SAMPLE
 from common.recording.records import InputKind
 from common.records import SegmentRecord, SessionRecord
@@ -25,19 +25,19 @@ from common.tasks import stop
 from gateway import messages
 from gateway.actions import Action, Append, Publish
 from gateway.bus import Address, Listener
+from gateway.checks import check_rate, checked_audio, checked_command
 from gateway.context import Gateway
 from gateway.idle import IdlePicture, no_picture
 from gateway.intake import Intake
 from gateway.keeping import Keeping
 from gateway.messages import Start, dump
-from gateway.metrics import SessionStats, parse_timings
 from gateway.open_sessions import SessionLostError, SessionMovedError
 from gateway.opening import ResumeTicket, header_of, record_of, resumed, rules_of, started
 from gateway.recorder import Recorder, digest
 from gateway.revival import Revival
-from gateway.samples import to_pcm16
 from gateway.segmenter import Heard, Segment
 from gateway.session import SessionCore
+from gateway.tally import Tally
 from gateway.template import template_jpeg
 from gateway.wire import receive, report
 
@@ -68,23 +68,20 @@ class Connection:
     revival: Revival | None = None
     core: SessionCore = field(init=False)
     intake: Intake = field(init=False)
-    stats: SessionStats = field(default_factory=SessionStats)
+    tally: Tally = field(init=False)
     _actions: list[Action] = field(default_factory=list)
     _has_actions: asyncio.Event = field(default_factory=asyncio.Event)
     _has_output: asyncio.Event = field(default_factory=asyncio.Event)
     _has_room: asyncio.Event = field(default_factory=asyncio.Event)
     _ending: bool = False
     _ended: bool = False
-    _sent: int = 0
-    _concealed_seen: int = 0
-    _skipped_seen: int = 0
     _last_arrival_s: float = 0.0
     _heard: Heard = field(default_factory=Heard)
     _recorder: Recorder | None = None
     _fate: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def __post_init__(self) -> None:
-        self.intake = Intake(self.gateway.settings.intake_bytes)
+        self.intake, self.tally = Intake(self.gateway.settings.intake_bytes), Tally(self.gateway.metrics)
         rules = rules_of(self.gateway.settings, self.start)
         self.core = SessionCore(self.avatar.manifest, rules, self._idle_picture())
         self._wake()
@@ -166,8 +163,7 @@ class Connection:
         while True:
             message = await receive(self.websocket)
             try:
-                item = self._checked_audio(message) if isinstance(message, bytes) else self._checked_command(message)
-                await self._lay_in(item)
+                await self._lay_in(self._checked(message))
             except InputError as error:
                 await report(self.websocket, self.gateway.metrics, error)
 
@@ -186,7 +182,7 @@ class Connection:
                     dump("pong", **item.model_dump(include={"id"}, exclude_none=True), server_ms=_now_ms())
                 )
             case messages.Switch(avatar=name):
-                avatar = self._checked_avatar(name)
+                avatar = self._next_avatar(name)
                 if self._recorder:
                     self._note_input("switch", await self._digest(avatar))
                 self._count(commands=1)
@@ -258,7 +254,7 @@ class Connection:
             await self.websocket.send_bytes(item.message)
             if self._recorder and item.ready_ms is not None:
                 self._recorder.sent(item.message)
-            self._note(item.ready_ms)
+            self.tally.frame(item.ready_ms, _now_ms(), self.core)
 
     async def _tick(self) -> None:
         while True:
@@ -283,9 +279,10 @@ class Connection:
         sent = 0
         while True:
             await asyncio.sleep(self.gateway.settings.stats_interval_s)
-            if self._sent != sent:
-                sent = self._sent
-                await self.websocket.send_text(self._stats())
+            if self.tally.sent != sent:
+                sent = self.tally.sent
+                waiting_ms = self.intake.waiting_bytes / BYTES_PER_SAMPLE * 1000 / self.start.sample_rate
+                await self.websocket.send_text(self.tally.message(self.core, waiting_ms))
 
     async def _watch(self) -> None:
         await self._keeping.watch(
@@ -296,31 +293,19 @@ class Connection:
 
     # what they do
 
-    def _checked_audio(self, audio: bytes) -> bytes:
-        limit = self.gateway.settings.message_max_bytes
-        if self._ending:
-            raise ProtocolError("no audio may follow `end`")
-        if len(audio) > limit:
-            raise ProtocolError(f"a message of {len(audio)} bytes is too long", field="audio", limit=limit)
-        pcm = to_pcm16(audio, self.start.format)
-        self.gateway.hear(self.session, len(pcm) / BYTES_PER_SAMPLE / self.start.sample_rate)
-        return pcm
-
-    def _checked_command(self, text: str) -> messages.ClientMessage:
-        command = messages.parse(text)
-        if isinstance(command, messages.Start):
-            raise ProtocolError("the session has started already", field="type")
-        if self._ending and not isinstance(command, messages.Clear | messages.Ping):
-            raise ProtocolError("only `clear` and `ping` may follow `end`", field="type")
+    def _checked(self, message: str | bytes) -> bytes | messages.ClientMessage:
+        if isinstance(message, bytes):
+            limit = self.gateway.settings.message_max_bytes
+            pcm = checked_audio(message, self.start.format, max_bytes=limit, is_ending=self._ending)
+            self.gateway.hear(self.session, len(pcm) / BYTES_PER_SAMPLE / self.start.sample_rate)
+            return pcm
+        command = checked_command(message, is_ending=self._ending)
         self._ending |= isinstance(command, messages.End)
         return command
 
-    def _checked_avatar(self, name: str) -> Avatar:
-        """The avatar of a `switch`; the session has one media clock, so it must keep the frame rate."""
-        avatar, fps = self.gateway.avatars.get(name), self.avatar.manifest.fps
-        if avatar is not None and avatar.manifest.fps != fps:
-            message = f"avatar '{name}' has {avatar.manifest.fps} frames a second, the session {fps}"
-            raise InputError(f"{message}; open another session for it", field="avatar", limit=fps)
+    def _next_avatar(self, name: str) -> Avatar:
+        if name in self.gateway.avatars:
+            check_rate(name, self.gateway.avatars[name].manifest.fps, self.avatar.manifest.fps)
         return self.gateway.use(self.session, name)
 
     def _arrived(self, epoch: int, found: dict[int, bytes], timings: str = "") -> None:
@@ -328,8 +313,7 @@ class Connection:
             return
         self._last_arrival_s = time.monotonic()
         if timings:
-            self.stats.stages = parse_timings(timings)
-            self.gateway.metrics.observe_stages(self.stats.stages)
+            self.tally.passed(timings)
         self._do(self.core.arrived(found, _now_ms()))
 
     def _will_not_come(self, epoch: int, frames: range) -> None:
@@ -372,33 +356,10 @@ class Connection:
         """How far into what the client sends the reader is; the session itself follows as it has room."""
         self._heard = Heard(self._heard.audio + audio, self._heard.commands + commands)
 
-    def _note(self, ready_ms: float | None) -> None:
-        metrics = self.gateway.metrics
-        metrics.frames.labels("idle" if ready_ms is None else "speech").inc()
-        self._sent += 1
-        if ready_ms is not None:
-            latency_ms = _now_ms() - ready_ms
-            metrics.latency.observe(latency_ms / 1000)
-            self.stats.latencies_ms.append(latency_ms)
-        # A barge-in takes back frames that were concealed and not sent.
-        metrics.concealed.inc(max(0, self.core.concealed - self._concealed_seen))
-        self._concealed_seen = self.core.concealed
-        metrics.skipped.inc(self.core.skipped - self._skipped_seen)
-        self._skipped_seen = self.core.skipped
-
     def _idle_picture(self) -> IdlePicture:
         if self.start.output == "patch":
             return no_picture
         return lambda name, index: template_jpeg(self.gateway.avatars[name], index, self.quality)
-
-    def _stats(self) -> str:
-        waiting_ms = self.intake.waiting_bytes / BYTES_PER_SAMPLE * 1000 / self.start.sample_rate
-        return dump(
-            "stats", frames=self.core.delivered, concealed=self.core.concealed, skipped=self.core.skipped,
-            in_flight=self.core.in_flight,
-            buffered_ms=round(self.core.buffered_ms + waiting_ms, 1), latency_ms=self.stats.latency(),
-            stages=self.stats.stage_table(),
-        )  # fmt: skip
 
 
 async def _goodbye(reader: asyncio.Task[None]) -> None:

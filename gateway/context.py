@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Final
 
 from common.avatars.package import Avatar
+from common.background.queue import Jobs
 from common.errors import CapacityError, InputError
 from common.recording.store import Store, store_at
 from common.settings import Settings
@@ -36,11 +37,13 @@ class Gateway:
     doors: Doors = field(init=False)
     admission: Admission = field(init=False)
     recordings: Store = field(init=False)
+    jobs: Jobs = field(init=False)
 
     def __post_init__(self) -> None:
         self.doors = Doors(self.settings)
         self.admission = Admission(self.settings)
         self.recordings = store_at(self.settings.recordings_url)
+        self.jobs = Jobs(self.settings)
 
     @property
     def version(self) -> str:

@@ -9,6 +9,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 
 from common.avatars.package import Avatar
 from common.errors import InputError, LipstreamError, ProtocolError
+from common.logging import about
 from common.tasks import stop
 from gateway import earlier, messages, resuming
 from gateway.admission import OverloadError
@@ -60,6 +61,11 @@ async def serve(websocket: WebSocket, gateway: Gateway) -> None:
             return
     await websocket.accept(messages.SUBPROTOCOL if is_ours else None)
     session = uuid.uuid4().hex
+    with about(session=session):
+        await _serve(websocket, gateway, session, is_ours)
+
+
+async def _serve(websocket: WebSocket, gateway: Gateway, session: str, is_ours: bool) -> None:
     try:
         await _admit(websocket, gateway, session, is_ours)
     except (WebSocketDisconnect, WebSocketDisconnected):
@@ -83,7 +89,8 @@ async def _admit(websocket: WebSocket, gateway: Gateway, session: str, is_ours: 
     async with gateway.opened(opening.session, opening.caller, resumed=opening.revival is not None):
         gateway.use(opening.session, opening.avatar.name)
         gateway.metrics.resumed.inc(opening.revival is not None)
-        await _converse(websocket, gateway, opening)
+        with about(session=opening.session):  # a resumed one has its own
+            await _converse(websocket, gateway, opening)
 
 
 async def _converse(websocket: WebSocket, gateway: Gateway, opening: Opening) -> None:

@@ -1,15 +1,16 @@
-"""What the gateway measures, for Prometheus and for the sessions' own read-out."""
+"""What the gateway measures, for Prometheus."""
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from statistics import quantiles
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from common.backlog import Backlog
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+ALERTED = ("internal", "bus_unavailable")
+"""Codes that alerts watch. A series that began with its first error would be one that has never grown."""
 
 Timings = dict[str, tuple[float, float]]
 """Stage -> queue wait and work of one task, milliseconds."""
@@ -54,6 +55,8 @@ class Metrics:
         self.resumed = Counter("lipstream_sessions_resumed", "Sessions that clients came back to", registry=registry)
         self.audio_seconds = Counter("lipstream_audio_seconds", "Audio received, seconds", registry=registry)
         self.errors = Counter("lipstream_errors", "Errors sent to clients", ["code"], registry=registry)
+        for code in ALERTED:
+            self.errors.labels(code)
         self.latency = Histogram(
             "lipstream_frame_latency_seconds",
             "Last needed sample received -> frame handed to the socket",
@@ -97,22 +100,3 @@ def parse_timings(timings: str) -> Timings:
         wait, _, work = figures.partition("/")
         stages[stage] = (float(wait), float(work))
     return stages
-
-
-@dataclass(slots=True)
-class SessionStats:
-    """A session's own recent numbers."""
-
-    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=250))
-    stages: Timings = field(default_factory=dict)
-
-    def latency(self) -> dict[str, float] | None:
-        """Median and 95th percentile, milliseconds; None before there are two frames."""
-        if len(self.latencies_ms) < 2:
-            return None
-        cuts = quantiles(self.latencies_ms, n=20, method="inclusive")
-        return {"p50": round(cuts[9], 1), "p95": round(cuts[18], 1)}
-
-    def stage_table(self) -> dict[str, dict[str, float]]:
-        """The newest task's way through the stages."""
-        return {stage: {"wait_ms": wait, "work_ms": work} for stage, (wait, work) in self.stages.items()}

@@ -7,8 +7,9 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
+from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple
 
@@ -75,7 +76,9 @@ class Recorder:
         """Begin to write."""
         self._put(self.header)
         self._hand_over()
-        threading.Thread(target=self._run, name=f"recorder-{self.header.session[:8]}").start()
+        # In our context, so that its log says of which session.
+        run = partial(copy_context().run, self._run)
+        threading.Thread(target=run, name=f"recorder-{self.header.session[:8]}").start()
 
     def heard(self, kind: InputKind, before: Heard, data: Any = None) -> None:
         """The client has said something, or paused."""

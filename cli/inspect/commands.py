@@ -199,9 +199,10 @@ def _with_redis(settings: "Settings", use: Callable[["Redis"], Awaitable[T]]) ->
 
 
 async def _connected(settings: "Settings", use: Callable[["Redis"], Awaitable[T]]) -> T:
+    from common.redis_address import url_of
     from common.redis_client import close, connect
 
-    redis = connect(settings.redis_url)
+    redis = connect(url_of(settings))
     try:
         return await use(redis)
     finally:

@@ -12,6 +12,7 @@ from cli.inspect.looks import Looks, look_again
 from cli.inspect.screen import screen
 from cli.inspect.view import View
 from common.errors import BusError
+from common.redis_address import url_of
 from common.redis_client import close, connect, relearn
 from common.settings import Settings
 
@@ -27,7 +28,7 @@ class Seen(NamedTuple):
 
 async def looking(settings: Settings, interval_s: float) -> AsyncIterator[Seen]:
     """Look for ever; a Redis that does not answer is tried again at the next look."""
-    redis = connect(settings.redis_url)
+    redis = connect(url_of(settings))
     looks, newest = Looks(), None
     try:
         while True:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.options import Config, Json, print_json, settings_of
+from cli.options import Ca, Config, Json, print_json, settings_of
 
 if TYPE_CHECKING:
     from cli.replay.run import Request
@@ -50,6 +50,7 @@ def replay(
         Path | None, typer.Option("--output", "-o", help="MP4 to write; of a comparison also a .png, a contact sheet.")
     ] = None,
     token: Annotated[str | None, typer.Option(help="API key or session token, where the gateway asks for one.")] = None,
+    ca: Ca = None,
     recordings: Recordings = None,
     avatars_dir: AvatarsDir = None,
     provider: Annotated[str | None, typer.Option(help="ONNX Runtime provider: cpu or cuda.")] = None,
@@ -70,7 +71,8 @@ def replay(
     folder = settings.avatars_dir or default_folder()
     pace = None if fast or url is None else speed or 1.0
     request = Request(
-        settings, lambda name: load_avatar(folder, name), url, pace, token, verify or load is not None, output, evidence
+        settings, lambda name: load_avatar(folder, name), url, pace, token, verify or load is not None, output,
+        evidence, ca,
     )  # fmt: skip
     if load is not None:
         _load(rec, load, request, as_json=as_json)
@@ -92,9 +94,9 @@ def _replay(rec: str, request: "Request", *, as_json: bool) -> None:
 
 def _compare(rec: str, avatar: str | None, model: Path | None, request: "Request", *, as_json: bool) -> None:
     from cli.replay.compare import compare
-    from cli.replay.offline import Offline
     from cli.replay.source import find
     from cli.replay.variant import with_model
+    from workers.offline.replay import Offline
 
     recording = find(rec, request.settings.recordings_url)
     recorded = str(recording.header.avatar["avatar"])

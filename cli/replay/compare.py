@@ -10,13 +10,13 @@ import numpy as np
 
 from cli.progress import bar
 from cli.replay.evidence import decoded
-from cli.replay.film import filming
-from cli.replay.offline import Offline, Shown
 from cli.replay.plot import plot
 from cli.replay.similarity import ssim
 from common.avatars.package import Picture
 from common.errors import InputError, LipstreamError
 from common.recording.recording import Key, Recording
+from workers.offline.film import filming
+from workers.offline.replay import Offline, Shown
 
 SHEET_ROWS: Final = 12
 SHEET_WIDTH_PX: Final = 480

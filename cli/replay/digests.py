@@ -1,6 +1,8 @@
 """Whether the avatars here, or of a gateway, are those that were recorded."""
 
+import ssl
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import httpx
 from pydantic import ValidationError
@@ -43,14 +45,16 @@ def _short(digest: AvatarDigest, name: str) -> str:
     return digest.files.get(name, "not there")[:_SHOWN]
 
 
-def of_gateway(url: str, token: str | None) -> DigestOf:
+def of_gateway(url: str, token: str | None, ca: Path | None = None) -> DigestOf:
     """The digests of the gateway behind a WebSocket URL."""
     base = url.replace("ws", "http", 1).rstrip("/").removesuffix("/ws")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
 
+    trusted = ssl.create_default_context(cafile=ca)
+
     def digest_of(name: str) -> AvatarDigest:
         try:
-            answer = httpx.get(f"{base}/api/avatars/{name}/digest", headers=headers)
+            answer = httpx.get(f"{base}/api/avatars/{name}/digest", headers=headers, verify=trusted)
             answer.raise_for_status()
             return AvatarDigest.model_validate_json(answer.content)
         except (httpx.HTTPError, ValidationError) as error:

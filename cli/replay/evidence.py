@@ -6,12 +6,12 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cli.replay.offline import Offline
 from cli.replay.verify import Difference
 from common.avatars.package import Picture
 from common.errors import LipstreamError
 from common.recording.hashes import hash_of
 from common.recording.recording import Recording
+from workers.offline.replay import Offline
 
 GAIN: Final = 8
 """Differences of a few grey levels are to be seen."""

@@ -8,14 +8,15 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
 
-from cli.replay.offline import Shown
 from cli.stream import translated
 from common.media import BYTES_PER_SAMPLE
 from common.recording.plan import Audio, Begin, Clear, Flush, Step, Switch, plan
 from common.recording.recording import Key, Recording
 from lipstream_client import Flag, Frame, LipstreamClientError, Segment, Session, connect
+from workers.offline.replay import Shown
 
 STALL_S: Final = 30.0
 """A barge-in waits no longer for frames that were recorded and do not come; they will be found missing."""
@@ -104,8 +105,16 @@ class Replay:
         return None if first is None else first + key.offset
 
 
+class Gateway(NamedTuple):
+    """Where to send a recording, and how to be let in; `ca` is the PEM of who signed the gateway's certificate."""
+
+    url: str
+    token: str | None = None
+    ca: Path | None = None
+
+
 async def replay(
-    recording: Recording, url: str, speed: float | None, token: str | None, latency_ms: dict[str, float]
+    recording: Recording, gateway: Gateway, speed: float | None, latency_ms: dict[str, float]
 ) -> AsyncGenerator[Shown, None]:
     """Send a recording to a gateway; the frames that come back.
 
@@ -122,8 +131,8 @@ async def replay(
     options: dict[str, Any] = {"quality": header.quality if header.quality in QUALITIES else None}
     try:
         async with connect(
-            url, avatar=str(header.avatar["avatar"]), sample_rate=header.sample_rate, pace="lossless", token=token,
-            output=cast(Any, header.output), **options,
+            gateway.url, avatar=str(header.avatar["avatar"]), sample_rate=header.sample_rate, pace="lossless",
+            token=gateway.token, ca_file=gateway.ca, output=cast(Any, header.output), **options,
         ) as session:  # fmt: skip
             run = Replay(recording, session, speed)
             sending = asyncio.create_task(run.send())

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 from cli.progress import bar
 from cli.replay.digests import DigestOf, check_digests, of_gateway
 from cli.replay.evidence import recorded_picture, write_evidence
-from cli.replay.film import filming
-from cli.replay.live import replay
-from cli.replay.offline import AvatarOf, Offline, Shown
+from cli.replay.live import Gateway, replay
 from cli.replay.verify import Check, Difference
 from common.avatars import digest
 from common.errors import AvatarError
 from common.recording.recording import Recording
 from common.settings import Settings
+from workers.offline.film import filming
+from workers.offline.replay import AvatarOf, Offline, Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Request:
     url : of a gateway; None: in this process.
     speed : of the clock; None: as fast as possible.
     evidence : folder for the pictures of a difference.
+    ca : PEM of the authority behind the gateway's certificate; None: the system's.
     """
 
     settings: Settings
@@ -41,6 +42,7 @@ class Request:
     verify: bool = False
     output: Path | None = None
     evidence: Path = Path()
+    ca: Path | None = None
 
 
 class Outcome(NamedTuple):
@@ -97,7 +99,7 @@ async def run(recording: Recording, request: Request) -> Outcome:
     """
     header = recording.header
     if request.verify:
-        digest_of = of_gateway(request.url, request.token) if request.url else here(request)
+        digest_of = of_gateway(request.url, request.token, request.ca) if request.url else here(request)
         await asyncio.to_thread(check_digests, recording.digests, digest_of)
     check, frames, begun_s = Check(recording), 0, time.monotonic()
     latency_ms: dict[str, float] = {}
@@ -141,7 +143,8 @@ def here(request: Request) -> DigestOf:
 
 async def _shown(recording: Recording, request: Request, latency_ms: dict[str, float]) -> AsyncGenerator[Shown, None]:
     if request.url:
-        async with aclosing(replay(recording, request.url, request.speed, request.token, latency_ms)) as coming:
+        gateway = Gateway(request.url, request.token, request.ca)
+        async with aclosing(replay(recording, gateway, request.speed, latency_ms)) as coming:
             async for shown in coming:
                 yield shown
         return

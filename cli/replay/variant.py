@@ -1,5 +1,6 @@
 """An avatar with one of its networks replaced."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +27,9 @@ def with_model(avatar: Avatar, model: Path) -> Iterator[Avatar]:
     with TemporaryDirectory() as folder:
         package = Path(folder) / avatar.name
         package.mkdir()
-        for file in avatar.folder.iterdir():
-            (package / file.name).symlink_to((model if file.name == replaced else file).resolve())
+        # Copies: a package holds no links to elsewhere.
+        for file in filter(Path.is_file, avatar.folder.iterdir()):
+            shutil.copyfile(model if file.name == replaced else file, package / file.name)
         yield load(Path(folder), avatar.name)
 
 

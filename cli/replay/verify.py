@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from cli.replay.offline import Shown
 from common.errors import LipstreamError
 from common.recording.hashes import hash_of
 from common.recording.recording import Key, Recording
 from common.recording.records import Frame
+from workers.offline.replay import Shown
 
 
 class ReplayError(LipstreamError):

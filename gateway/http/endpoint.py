@@ -48,7 +48,7 @@ Handler = Callable[[Call], Awaitable[Response | BaseModel]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A row of the table; `response` is a model, or the media type of other answers."""
+    """A row of the table; `body` and `response` are models, or the media type of what is no JSON."""
 
     path: str
     handler: Handler
@@ -57,7 +57,7 @@ class Endpoint:
     methods: tuple[str, ...] = ("GET",)
     access: Access = Access.SESSION
     query: type[BaseModel] | None = None
-    body: type[BaseModel] | None = None
+    body: type[BaseModel] | str | None = None
 
 
 def route(gateway: Gateway, endpoint: Endpoint) -> Route:

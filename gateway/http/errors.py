@@ -6,6 +6,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
+from common.background.files import StoreError
+from common.background.queue import JobEndedError, UnknownJobError
 from common.errors import BusError, CapacityError, InputError, LipstreamError, SettingsError
 from gateway.doors.errors import AvatarForbiddenError, ForbiddenError, LimitError, UnauthorizedError
 
@@ -71,13 +73,16 @@ STATUS: Final[Mapping[type[LipstreamError], int]] = {
     ConflictError: 409,
     ForbiddenError: 403,
     InputError: 400,
+    JobEndedError: 409,
     LimitError: 429,
     LipstreamError: 500,
     NotFoundError: 404,
     SettingsError: 503,
+    StoreError: 503,
     TooLargeError: 413,
     UnauthorizedError: 401,
     UnavailableError: 503,
+    UnknownJobError: 404,
     UpstreamError: 502,
     UpstreamTimeoutError: 504,
 }

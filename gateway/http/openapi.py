@@ -16,6 +16,7 @@ _ABOUT: Final = {
     "name": "name of an avatar",
     "index": "number of the template frame, from 0",
     "id": "id of a session, as `started` tells it",
+    "job": "id of a background job, as its submission tells it",
 }
 _DESCRIPTION: Final = """\
 Speech in, lip-synced video out. Sessions run over the WebSocket at `/ws` (protocol `lipstream.v1`).

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from gateway.http import (
     avatars,
     capacity,
+    jobs,
     loading,
     models,
     overview,
@@ -48,6 +49,7 @@ ENDPOINTS: Final = (
     *models.ENDPOINTS,
     *sessions.ENDPOINTS,
     *recordings.ENDPOINTS,
+    *jobs.ENDPOINTS,
     *session_tokens.ENDPOINTS,
     *speech_token.ENDPOINTS,
     *capacity.ENDPOINTS,

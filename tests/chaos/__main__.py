@@ -44,7 +44,8 @@ async def run(arguments: argparse.Namespace) -> Findings:
     faults = plan(rng, arguments.kinds, arguments.parts, arguments.faults)
     with tempfile.TemporaryDirectory() as folder:
         changes = settings_of(arguments.avatar, Path(folder))
-        async with world(workers, arguments.gateways, **changes) as made:
+        durable = any(fault.part == "redis" for fault in faults)
+        async with world(workers, arguments.gateways, durable=durable, **changes) as made:
             manner = Manner(arguments.avatar, arguments.output)
             spoken = speeches(arguments.sessions, arguments.speech_s)
             findings = await campaign(made, workers, faults, spoken, manner, rng)

@@ -24,6 +24,7 @@ POSSIBLE: Final[Mapping[str, frozenset[Kind]]] = {
     "inference": _FOR_STAGES,
     "compositor": _FOR_STAGES,
     "gateway": frozenset({"kill", "drain", "jump"}),
+    "redis": frozenset({"kill"}),
 }
 """What can be done to a part without a frame being lost."""
 PARTS: Final = tuple(POSSIBLE)
@@ -48,8 +49,16 @@ class Done(NamedTuple):
 
 
 def plan(rng: random.Random, kinds: Sequence[Kind], parts: Sequence[str], count: int) -> list[Fault]:
-    """So many faults: in rounds, each of every kind for every part where it is possible, in random order."""
+    """So many faults: in rounds, each of every kind for every part where it is possible, in random order.
+
+    Raises
+    ------
+    ValueError
+        No kind is possible for any part.
+    """
     every = [Fault(kind, part) for part in parts for kind in kinds if kind in POSSIBLE[part]]
+    if not every:
+        raise ValueError(f"none of {', '.join(kinds)} can be done to {', '.join(parts)} without losing a frame")
     rounds = -(-count // len(every))
     return [fault for _ in range(rounds) for fault in rng.sample(every, len(every))][:count]
 

@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from cli.media import read_audio
 from lipstream_client import Flag, Frame, connect
+from workers.offline.media import read_audio
 
 CHUNK_MS: Final = 40
 FRAME_S: Final = 0.04

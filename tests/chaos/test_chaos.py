@@ -25,6 +25,7 @@ FAULTS: Final = (
     Fault("jump", "gateway"),
     Fault("drain", "inference"),
     Fault("poison", "compositor"),
+    Fault("kill", "redis"),
 )
 
 
@@ -37,7 +38,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
 
 async def _campaign(settings: dict[str, Any]) -> Findings:
     workers = dict.fromkeys(STAGES, 2)
-    async with world(workers, gateways=2, **settings) as made:
+    async with world(workers, gateways=2, durable=True, **settings) as made:
         return await campaign(made, workers, FAULTS, speeches(2, 11.0), Manner("tiny"), random.Random(0))
 
 

@@ -3,6 +3,8 @@
 import random
 from collections import Counter
 
+import pytest
+
 from cli.up import STAGES
 from tests.chaos.faults import KINDS, PARTS, POISONS, POSSIBLE, Fault, letters_of, plan
 
@@ -27,3 +29,8 @@ def test_nothing_is_planned_that_must_cost_frames() -> None:
     faults = plan(random.Random(0), KINDS, PARTS, 100)
     assert {fault for fault in faults if fault.kind not in POSSIBLE[fault.part]} == set()
     assert {fault.kind for fault in faults if fault.part == "gateway"} == {"kill", "drain", "jump"}
+
+
+def test_what_can_be_done_to_nobody_is_refused() -> None:
+    with pytest.raises(ValueError, match="none of freeze can be done to redis"):
+        plan(random.Random(0), ["freeze"], ["redis"], 3)

@@ -39,6 +39,10 @@ _LIPSTREAM: Final = [sys.executable, "-P", "-u", "-c", _WITH_A_CLOCK_THAT_JUMPS]
 _POLICY: Final = Policy(restart_max_s=0.5)
 _START_TIMEOUT_S: Final = 120.0
 _POLL_S: Final = 0.05
+_DURABLE: Final = ("--appendonly", "yes", "--appendfsync", "always")
+"""Redis with these comes back with everything that it had acknowledged."""
+_PATIENT: Final = {"skip_after_ms": 5_000, "frame_deadline_ms": 10_000}
+"""Its return takes a second: as long as a live frame may wait to be worked on."""
 
 
 @dataclass(slots=True)
@@ -102,16 +106,19 @@ class World:
 
 
 @asynccontextmanager
-async def world(workers: Mapping[str, int], gateways: int = 1, **changes: Any) -> AsyncIterator[World]:
-    """Everything started and ready; all of it is gone afterwards."""
+async def world(
+    workers: Mapping[str, int], gateways: int = 1, *, durable: bool = False, **changes: Any
+) -> AsyncIterator[World]:
+    """Everything started and ready; all of it is gone afterwards. A durable Redis may be killed, too."""
     lines: list[str] = []
     ports = {f"gateway-{number}": free_port() for number in range(1, gateways + 1)}
     with prepared() as server:
         # Sessions are to be where they are wanted: what admission does is tested elsewhere.
-        settings = Settings(redis_url=server.url, **{"admit_by_load": False} | changes)
+        manner = {"admit_by_load": False} | (_PATIENT if durable else {})
+        settings = Settings(redis_url=server.url, **manner | changes)
         redis = connect(server.url)
         async with Supervisor(lambda name, line: lines.append(f"{name} | {line}"), _POLICY) as supervisor:
-            supervisor.start(Child("redis", server.command))
+            supervisor.start(Child("redis", [*server.command, *(_DURABLE if durable else ())]))
             supervisor.start(*children_of(settings, workers, ports))
             made = World(settings, supervisor, redis, ports, lines)
             try:

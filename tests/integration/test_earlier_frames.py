@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from cli.render import load_stages, render_frames
 from common.avatars.package import Avatar
 from common.frames import FrameHeader
 from common.resample import StreamResampler
@@ -21,6 +20,7 @@ from common.settings import Settings
 from gateway.earlier import binary, line
 from tests.avatar_package import write_package
 from tests.pipeline import Pipeline, running, until, what_stays
+from workers.offline.render import load_stages, render_frames
 
 CHUNK_SAMPLES = 960
 DEADLINE_MS = 60_000

@@ -16,7 +16,6 @@ import pytest
 from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 
-from cli.render import load_stages
 from common.avatars.package import Avatar, load
 from common.contracts import Task
 from common.frames import FrameHeader
@@ -25,6 +24,7 @@ from common.settings import Settings
 from gateway.earlier import binary, single
 from tests.pipeline import Pipeline, running, until
 from workers.audio.stage import samples_of_task
+from workers.offline.render import load_stages
 
 CHUNK_SAMPLES = 960
 WINDOW_SAMPLES = 16 * CHUNK_SAMPLES

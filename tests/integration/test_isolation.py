@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect as open_socket
 
-from cli.render import tasks_of
 from common.avatars.package import Avatar, load
 from common.contracts import Task
 from common.frames import FrameHeader
@@ -35,6 +34,7 @@ from workers.compositor.pictures import Pictures
 from workers.compositor.stage import Compositor
 from workers.inference.cache import RowCache
 from workers.inference.stage import Inference, LoadedAvatar, load_avatar
+from workers.offline.render import tasks_of
 
 NAMES = ("tiny", "twin")
 RATES_HZ = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)

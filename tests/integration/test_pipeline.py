@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.render import load_stages, render_frames
 from common import keys
 from common.avatars.package import Avatar
 from common.frames import FrameHeader
@@ -17,6 +16,7 @@ from common.streams import Entry, WorkStream
 from gateway.bus import GatewayBus
 from lipstream_client import connect
 from tests.pipeline import Pipeline, running
+from workers.offline.render import load_stages, render_frames
 
 RATE_HZ = 24_000
 

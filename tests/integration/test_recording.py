@@ -14,7 +14,6 @@ import pytest_asyncio
 from cli.replay.digests import DigestError
 from cli.replay.load import load as load_all
 from cli.replay.load import row
-from cli.replay.offline import Offline
 from cli.replay.run import Outcome, Request, run
 from common.avatars.package import load
 from common.recording.hashes import hash_of
@@ -25,6 +24,7 @@ from lipstream_client import Frame, LipstreamClientError, Resumed, connect
 from tests.integration.test_resume import beside, cut
 from tests.pipeline import running, until
 from tests.recorded import RATE_HZ, record, recording_of, speak, speechlike
+from workers.offline.replay import Offline
 
 AVATARS = ("tiny", "reference")
 

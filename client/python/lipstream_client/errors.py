@@ -9,7 +9,7 @@ class LipstreamClientError(Exception):
     Attributes
     ----------
     code : the server's code (`bad_audio`, `bad_avatar`, `at_capacity`, ...), or one of the client's own: `unreachable`,
-        `refused` (the handshake), `closed` (the connection ended too early),
+        `untrusted` (its certificate), `refused` (the handshake), `closed` (the connection ended too early),
         `session_lost` (and the session could not be resumed), `bad_frame`, `bad_message`.
     message : what happened, in words.
     field, limit : what was wrong and which bound it broke, where that applies.

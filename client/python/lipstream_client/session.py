@@ -7,6 +7,7 @@ memory stays bounded.
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import websockets
@@ -18,7 +19,7 @@ from lipstream_client.events import Cleared, Ended, Event, Hello, Resumed, Start
 from lipstream_client.frames import Frame
 from lipstream_client.line import Line
 from lipstream_client.said import Said
-from lipstream_client.sockets import close, closed, open_socket
+from lipstream_client.sockets import close, closed, open_socket, trusting
 
 PROTOCOL: Final = "lipstream.v1"
 _RECEIVED_MAX_BYTES: Final = 16 * 2**20
@@ -153,6 +154,7 @@ async def connect(
     token: str | None = None,
     record: bool | None = None,
     resumes: bool = True,
+    ca_file: str | Path | None = None,
     open_timeout_s: float = 10.0,
     **websocket_options: Any,
 ) -> AsyncIterator[Session]:
@@ -171,12 +173,13 @@ async def connect(
     token : API key or signed session token, where `hello.auth` says that one is needed.
     record : whether to record the session; None: the server's choice. `started.recording` tells.
     resumes : whether a lost connection is followed by another, for as long as the server keeps the session.
+    ca_file : PEM of the authority behind the certificate of a `wss://` gateway; None: those that the system trusts.
     websocket_options : for `websockets.asyncio.client.connect`, such as `ssl` or `additional_headers`.
 
     Raises
     ------
     LipstreamClientError
-        `unreachable`, `refused`, or what the server answers to the start.
+        `unreachable`, `untrusted`, `refused`, or what the server answers to the start.
     """
     options: dict[str, Any] = {
         "subprotocols": [Subprotocol(PROTOCOL)],
@@ -186,6 +189,8 @@ async def connect(
         "open_timeout": open_timeout_s,
     }
     options |= websocket_options
+    if ca_file is not None:
+        options["ssl"] = trusting(ca_file)
     urls = [url] if isinstance(url, str) else list(url)
     socket = await open_socket(urls[0], options)
     try:

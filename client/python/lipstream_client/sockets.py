@@ -1,8 +1,10 @@
 """Opening and closing the WebSocket, and what its errors mean."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -21,16 +23,33 @@ async def open_socket(url: str, options: Mapping[str, Any]) -> ClientConnection:
     Raises
     ------
     LipstreamClientError
-        `unreachable` or `refused`.
+        `unreachable`, `untrusted` or `refused`.
     """
     try:
         return await websockets.connect(_with_path(url), **options)
+    except ssl.SSLCertVerificationError as error:  # a ValueError too
+        remedy = "name the authority of its certificate as ca_file"
+        raise LipstreamClientError("untrusted", f"{url}: {error.verify_message}; {remedy}", "url") from error
     except (websockets.InvalidURI, ValueError) as error:
         raise LipstreamClientError("unreachable", f"{url} is not a ws:// or wss:// address", "url") from error
     except websockets.InvalidHandshake as error:
         raise _refused(url, error) from error
     except (OSError, TimeoutError) as error:
         raise LipstreamClientError("unreachable", f"cannot reach {url}: {error}", "url", retryable=True) from error
+
+
+def trusting(ca_file: str | Path) -> ssl.SSLContext:
+    """What trusts the authorities in a PEM file and no others.
+
+    Raises
+    ------
+    LipstreamClientError
+        `untrusted`: the file cannot be read, or holds none.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # that of TLS is one too
+        raise LipstreamClientError("untrusted", f"{ca_file} is no PEM of an authority: {error}", "ca_file") from error
 
 
 async def close(socket: ClientConnection) -> None:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from cli.main import main
+from common.acl import ROLES
+from tests.pipeline import free_port
 
 
 class Result(NamedTuple):
@@ -148,3 +150,25 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_where_logs_are_json_the_last_word_is_too(lipstream: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPSTREAM_LOG_FORMAT", "json")
+    result = lipstream("gateway", "--redis-url", "redis://127.0.0.1:1", "--port", free_port())
+    last = json.loads(result.err.splitlines()[-1])
+    assert (result.code, last["level"]) == (1, "critical")
+    assert last["message"].startswith("cannot reach Redis")
+    logging.captureWarnings(False)
+
+
+def test_users_of_redis_are_printed_as_commands_a_file_or_json(
+    lipstream: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".env").write_text("".join(f"REDIS_PASSWORD_{role.upper()}=of-the-{role}\n" for role in (*ROLES, "admin")))
+    monkeypatch.setenv("REDIS_PASSWORD_AUDIO", "of-the-environment")
+    (line,) = lipstream("acl", "--role", "audio").out.splitlines()
+    assert line.startswith("ACL SETUSER lipstream-audio reset on >of-the-environment +ping")
+    assert len(lipstream("acl", "--file").out.splitlines()) == len(ROLES) + 2
+    (user,) = json.loads(lipstream("acl", "--role", "jobs", "--redis-url", "rediss://redis:6380/0", "--json").out)
+    assert user["redis_url"] == "rediss://lipstream-jobs:of-the-jobs@redis:6380/0"
+    assert lipstream("acl", "--role", "nobody").code == 2

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.media import Clip
 from cli.output import opened
 from common.errors import InputError
+from workers.offline.media import Clip
 
 CLIP = Clip(np.zeros(1_600, np.int16), 16_000)
 

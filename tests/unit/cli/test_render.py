@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cli.media import Clip
-from cli.render import load_stages, pcm_of, render_file, render_frames, tasks_of
+from cli.render import render_file
 from common.avatars.package import Avatar
 from common.errors import AudioError, AvatarError, InputError
 from common.frames import Flag, FrameHeader
 from common.settings import Settings
+from workers.offline.media import Clip
+from workers.offline.render import load_stages, pcm_of, render_frames, tasks_of
 
 NOISE = np.random.default_rng(3).integers(-9_000, 9_000, 16_000).astype("<i2").tobytes()
 
@@ -59,7 +60,7 @@ def test_the_frames_do_not_depend_on_how_many_threads_run_the_models(
     avatar = request.getfixturevalue(f"{name}_avatar")
     found = []
     for cores in (1, 4):
-        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr("workers.offline.render.cores", lambda cores=cores: cores)
         assert load_stages(avatar, settings).models == cores
         found.append(rendered(avatar, settings, NOISE))
     assert found[0] == found[1]

@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from websockets.asyncio.server import ServerConnection
 
-from cli.media import Clip
 from cli.stream import Request, chunks, stream
 from common.errors import InputError, LipstreamError
 from common.frames import Flag, FrameHeader
 from tests.unit.client.scripted_server import HELLO, Script, finish, greet, scripted, show, tell
+from workers.offline.media import Clip
 
 JPEG = bytes(cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes())
 STATS = {

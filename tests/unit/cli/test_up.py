@@ -4,10 +4,11 @@ import asyncio
 import io
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
-from cli.media import Clip
 from cli.stream import Request, stream
 from cli.up import children_of, environment_of, local_host, missing_parts, prefixed, up, workers_of
 from common.errors import AvatarError, BusError, SettingsError
 from common.settings import Settings, load
+from tests.authority import authority
+from workers.offline.media import Clip
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,15 @@ from common.settings import Settings, load
         {"redis_url": "redis://:secret@10.0.0.1:6379/3", "port": 3456, "avatars": ("a", "b"), "max_wait_ms": 0.5},
         {"avatars_dir": Path("/some where/avatars"), "log_level": "debug"},
         {"api_keys": "app:app-secret:with-colon,ops:ops-secret-ops-secret", "session_secret": "0123456789abcdef" * 2},
+        {
+            "redis_url": "rediss+sentinel://one,two/talk",
+            "redis_username": "me",
+            "redis_password": "p",
+            "redis_ca_file": Path("/ca.pem"),
+            "sentinel_password": "q",
+            "log_format": "json",
+            "otel_endpoint": "http://collector:4318",
+        },
         {"openai_api_key": "sk-123", "open_to_all": True, "allowed_origins": ("https://a.example", "*")},
     ],
 )
@@ -44,10 +55,15 @@ def test_children_get_exactly_the_settings_of_their_parent(
 
 def test_there_is_one_gateway_and_as_many_workers_of_each_stage_as_asked_for(settings: Settings) -> None:
     one, two = (workers_of(settings, 8, count) for count in (1, 2))
-    assert [child.name for child in children_of(settings, one)] == ["gateway", "audio", "inference", "compositor"]
+    assert [child.name for child in children_of(settings, one)] == ["gateway", *one, "jobs"]
     names = [child.name for child in children_of(settings, two)]
-    assert names[1:] == ["audio-1", "audio-2", "inference-1", "inference-2", "compositor-1", "compositor-2"]
-    assert children_of(settings, two)[-1].command[-2:] == ["worker", "compositor"]
+    assert names[1:] == ["audio-1", "audio-2", "inference-1", "inference-2", "compositor-1", "compositor-2", "jobs"]
+    assert children_of(settings, two)[-2].command[-2:] == ["worker", "compositor"]
+
+
+def test_on_a_redis_cluster_there_is_no_worker_of_background_jobs(settings: Settings) -> None:
+    on_cluster = changed(settings, redis_url="redis+cluster://10.0.0.1:7000")
+    assert "jobs" not in [child.name for child in children_of(on_cluster, {"audio": 1})]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +186,9 @@ def test_a_whole_run_serves_and_ends_without_a_trace(
         rest = process.stdout.read()
         assert process.wait(30) == 0, rest
     assert (summary.frames, summary.concealed) == (25, 0)
-    assert len(children) == len(["redis", "gateway"]) + sum(workers_of(Settings(), os.cpu_count() or 1, None).values())
+    assert len(children) == len(["redis", "gateway", "jobs"]) + sum(
+        workers_of(Settings(), os.cpu_count() or 1, None).values()
+    )
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert list(tmp_path.glob("lipstream*")) == []
     assert "Traceback" not in rest
@@ -179,3 +197,26 @@ def test_a_whole_run_serves_and_ends_without_a_trace(
 def children_pids(parent: int) -> list[int]:
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=True)
     return [int(pid) for pid in listed.stdout.split()]
+
+
+def test_a_gateway_with_tls_is_asked_over_it_whatever_its_certificate_is_for(tmp_path: Path) -> None:
+    own, context = authority(tmp_path, "root").sign("another-name"), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.file, own.key)
+
+    class Gateway(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(503)
+            self.end_headers()
+            self.wfile.write(b'{"missing": ["audio"]}')
+
+        def log_message(self, format: str, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    assert missing_parts("127.0.0.1", server.server_port, tls=True) == ["audio"]
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -1,6 +1,7 @@
 """A WebSocket server that speaks `lipstream.v1` by a script: real sockets, no pipeline behind them."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,10 +26,12 @@ Script = Callable[[ServerConnection], Awaitable[None]]
 
 
 @asynccontextmanager
-async def scripted(script: Script) -> AsyncIterator[str]:
+async def scripted(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Serve `script` to every connection; gives the URL."""
-    async with serve(script, "127.0.0.1", 0, subprotocols=[Subprotocol("lipstream.v1")], close_timeout=0.5) as server:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with serve(
+        script, "127.0.0.1", 0, subprotocols=[Subprotocol("lipstream.v1")], close_timeout=0.5, ssl=tls
+    ) as server:
+        yield f"{'wss' if tls else 'ws'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def tell(socket: ServerConnection, kind: str, **fields: Any) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from lipstream_client import (
     Switched,
     connect,
 )
+from tests.authority import authority
 from tests.unit.client.scripted_server import HELLO, STARTED, finish, greet, scripted, show, tell
 
 STATS = {
@@ -327,3 +330,26 @@ async def test_leaving_is_quick_even_when_the_server_does_not_read() -> None:
             started_s = time.monotonic()
             sender.cancel()
         assert time.monotonic() - started_s < 5
+
+
+async def test_a_gateway_of_a_private_authority_is_trusted_by_who_names_it(tmp_path: Path) -> None:
+    root, stranger = authority(tmp_path, "root"), authority(tmp_path, "stranger")
+    own, tls = root.sign("gateway"), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(own.file, own.key)
+
+    async def script(socket: ServerConnection) -> None:
+        await greet(socket)
+        await finish(socket, 0)
+
+    async with scripted(script, tls) as url:
+        async with connect(url, ca_file=root.file) as session:
+            assert [item async for item in session.frames()] == []
+        for trusted in (None, stranger.file):
+            with pytest.raises(LipstreamClientError, match="name the authority of its certificate") as refusal:
+                async with connect(url, ca_file=trusted):
+                    pytest.fail("an unknown authority was trusted")
+            assert (refusal.value.code, refusal.value.retryable) == ("untrusted", False)
+    for file in (tmp_path / "absent.pem", own.key):
+        with pytest.raises(LipstreamClientError, match=f"{file} is no PEM of an authority"):
+            async with connect(url, ca_file=file):
+                pytest.fail("nothing was trusted")

@@ -54,6 +54,16 @@ async def test_a_master_gets_password_database_and_tls_and_its_sentinels_tls_alo
     await close(redis)
 
 
+async def test_sentinels_are_asked_as_their_own_user() -> None:
+    redis: Any = connect("redis+sentinel://me:pw@one/talk?sentinel_username=watch&sentinel_password=word")
+    (sentinel,) = redis.connection_pool.sentinel_manager.sentinels
+    asked_as = sentinel.connection_pool.connection_kwargs
+    assert (asked_as["username"], asked_as["password"]) == ("watch", "word")
+    assert (options_of(redis)["username"], options_of(redis)["password"]) == ("me", "pw")
+    assert "sentinel_password" not in options_of(redis)
+    await close(redis)
+
+
 @pytest.mark.parametrize("url", ["http://one", "redis+cluster://one?nonsense=1"])
 def test_what_redis_py_refuses_is_refused_with_the_forms_that_there_are(url: str) -> None:
     with pytest.raises(BusError, match=r"redis_url.*redis\+cluster"):

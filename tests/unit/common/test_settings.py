@@ -71,6 +71,11 @@ def test_an_unknown_key_is_refused_wherever_it_stands(tmp_path: Path, monkeypatc
         ({"openai_base_url": "ftp://x"}, "openai_base_url: String should match pattern"),
         ({"session_token_max_s": 86_401}, "session_token_max_s: Input should be less than or equal to 86400"),
         ({"provider": "tpu"}, "provider: Input should be 'cpu' or 'cuda'"),
+        ({"redis_cert_file": "own.pem"}, "redis_cert_file and redis_key_file go together"),
+        ({"tls_key_file": "own.key"}, "tls_cert_file and tls_key_file go together"),
+        ({"redis_ca_file": "ca.pem"}, "redis_ca_file and redis_cert_file are for a redis_url that begins with rediss"),
+        ({"redis_username": "me"}, "redis_username needs redis_password"),
+        ({"otel_endpoint": "collector:4318"}, "otel_endpoint: String should match pattern"),
     ],
 )
 def test_a_value_that_breaks_something_is_refused_with_what_it_breaks(changes: dict[str, Any], message: str) -> None:
@@ -83,6 +88,9 @@ SECRETS = {
     "api_keys": "app:app-secret:with-colon,ops:ops-secret-ops-secret",
     "session_secret": "0123456789abcdef0123456789abcdef",
     "openai_api_key": "sk-0123456789",
+    "redis_url": "redis+sentinel://:of-the-url@one/talk",
+    "redis_password": "of-redis",
+    "sentinel_password": "of-the-sentinels",
 }
 
 
@@ -102,8 +110,9 @@ def test_no_secret_shows_when_settings_are_printed_or_refused() -> None:
     with pytest.raises(SettingsError) as caught:
         load(**SECRETS, in_flight_frames=97, port=0)
     shown += f"{caught.value!r} {caught.value.__cause__}"
-    for secret in ("app-secret", "ops-secret", "0123456789"):
+    for secret in ("app-secret", "ops-secret", "0123456789", "of-redis", "of-the-sentinels"):
         assert secret not in shown
+    assert "of-the-url" not in f"{settings!r} {settings}"
 
 
 @pytest.mark.parametrize("content", ["- a\n- b\n", ": :", "\x00"])
@@ -135,6 +144,9 @@ def test_the_example_names_only_settings_that_there_are_and_shows_valid_values(t
     (tmp_path / ".env").write_text("\n".join(lines))
     settings = load(env_file=tmp_path / ".env")
     assert len(lines) == len(settings.model_fields_set)
-    unlike = {"avatars_dir", "api_keys", "session_secret", "allowed_origins", "openai_api_key"}
+    unlike = {
+        "avatars_dir", "api_keys", "session_secret", "allowed_origins", "openai_api_key", "redis_username",
+        "redis_password", "sentinel_username", "sentinel_password", "tls_cert_file", "tls_key_file", "otel_endpoint",
+    }  # fmt: skip
     shown = {name: value for name, value in settings.model_dump(exclude_unset=True).items() if name not in unlike}
     assert shown == {name: getattr(Settings(), name) for name in shown}

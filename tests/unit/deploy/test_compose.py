@@ -17,7 +17,7 @@ every_service = pytest.mark.parametrize("name", services())
 
 def test_everything_is_there() -> None:
     assert services().keys() == {
-        "redis", "gateway-1", "gateway-2", "proxy", *STAGES, "inference-gpu", "prometheus", "grafana",
+        "redis", "gateway-1", "gateway-2", "proxy", *STAGES, "inference-gpu", "jobs", "prometheus", "grafana",
     }  # fmt: skip
 
 

@@ -1,25 +1,11 @@
 """What the gateway makes of the stages' stamps."""
 
-from gateway.metrics import Metrics, SessionStats, parse_timings
+from gateway.metrics import Metrics, parse_timings
 
 
 def test_stamps_are_read_by_stage() -> None:
     assert parse_timings("audio=0.5/1.0,inference=2.0/8.5") == {"audio": (0.5, 1.0), "inference": (2.0, 8.5)}
     assert parse_timings("") == {}
-
-
-def test_percentiles_need_two_frames() -> None:
-    stats = SessionStats()
-    stats.latencies_ms.append(10)
-    assert stats.latency() is None
-    stats.latencies_ms.extend(range(11, 30))
-    assert stats.latency() == {"p50": 19.5, "p95": 28.1}
-
-
-def test_old_latencies_are_forgotten() -> None:
-    stats = SessionStats()
-    stats.latencies_ms.extend(range(10_000))
-    assert len(stats.latencies_ms) == 250
 
 
 def test_two_gateways_have_metrics_of_their_own() -> None:

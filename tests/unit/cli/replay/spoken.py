@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from cli.replay.offline import Offline
 from common.avatars.digest import digest_of
 from common.avatars.package import load
 from common.recording.hashes import hash_of
@@ -13,6 +12,7 @@ from common.recording.recording import Recording, read
 from common.recording.records import Frame, Input, Record, Segment
 from common.settings import Settings
 from tests.unit.common.recording.small import file_of, footer, header
+from workers.offline.replay import Offline
 
 FRAMES = 10
 

@@ -10,14 +10,14 @@ import pytest
 from onnx import TensorProto, helper
 
 from cli.replay.compare import compare
-from cli.replay.film import soundtrack
-from cli.replay.offline import Offline
 from cli.replay.variant import with_model
 from common.avatars.package import Avatar, load
 from common.errors import InputError
 from common.settings import Settings
 from tests.avatar_package import write_package
 from tests.unit.cli.replay.spoken import FRAMES, offline, recording
+from workers.offline.film import soundtrack
+from workers.offline.replay import Offline
 
 
 @pytest.fixture

@@ -137,3 +137,35 @@ def test_a_template_that_is_no_video_is_refused(folder: Path) -> None:
     (folder / "tiny" / "template.mp4").write_bytes(b"no video")
     with pytest.raises(AvatarError, match=r"cannot decode template\.mp4"):
         list(load(folder, "tiny").template_frames())
+
+
+@pytest.mark.parametrize("name", ["template.mp4", "painter.onnx", "crops.json"])
+def test_a_link_that_leaves_the_package_is_not_followed(folder: Path, tmp_path: Path, name: str) -> None:
+    path = folder / "tiny" / name
+    path.rename(tmp_path / name)
+    path.symlink_to(tmp_path / name)
+    with pytest.raises(AvatarError, match=f"{name} is a link that leaves the package"):
+        load(folder, "tiny")
+
+
+def test_a_link_within_the_package_is_a_file_of_it(folder: Path) -> None:
+    (folder / "tiny" / "painter.onnx").rename(folder / "tiny" / "painter.1.onnx")
+    (folder / "tiny" / "painter.onnx").symlink_to("painter.1.onnx")
+    load(folder, "tiny")
+
+
+def test_a_playlist_in_the_place_of_the_template_opens_nothing(folder: Path, tmp_path: Path) -> None:
+    template = folder / "tiny" / "template.mp4"
+    template.rename(tmp_path / "elsewhere.mp4")
+    template.write_text(f"ffconcat version 1.0\nfile {tmp_path}/elsewhere.mp4\n")
+    with pytest.raises(AvatarError, match=r"cannot decode template\.mp4"):
+        list(load(folder, "tiny").template_frames())
+
+
+@pytest.mark.parametrize("size", [{"width": 100_000}, {"height": 100_000}, {"frames": 10_000_000}])
+def test_a_template_that_would_not_fit_into_memory_is_refused_before_it_is_opened(
+    folder: Path, size: dict[str, int]
+) -> None:
+    edit_template(folder, **size)
+    with pytest.raises(AvatarError, match="Input should be less than or equal to"):
+        load(folder, "tiny")

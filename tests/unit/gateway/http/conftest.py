@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import fakeredis
 import httpx
@@ -43,10 +44,12 @@ def opened(avatars_folder: Path) -> Opened:
 
     @contextlib.asynccontextmanager
     async def make(client: tuple[str, int] = ("127.0.0.1", 5), **changes: Any) -> AsyncIterator[Running]:
-        settings = Settings(**{"avatars_dir": avatars_folder, "avatars": ("tiny",), "block_ms": 50} | changes)
+        places = {"avatars_dir": avatars_folder, "jobs_url": f"memory://{uuid4().hex}"}
+        settings = Settings(**places | {"avatars": ("tiny",), "block_ms": 50} | changes)
         redis = fakeredis.FakeAsyncRedis(version=(6, 2))
         await redis.flushall()
         gateway = Gateway(settings, load_all(settings), GatewayBus(redis, settings, "here"))
+        gateway.jobs.connect = lambda settings: fakeredis.FakeRedis(version=(6, 2), server=fakeredis.FakeServer())
         app = build(gateway)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=client)
         async with (

@@ -9,13 +9,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from common.background.requests import Frames
 from common.records import SessionRecord
 from common.sessions import create
 from gateway.http.table import ENDPOINTS
 from tests.unit.gateway.http.conftest import Opened, Running
+from tests.unit.gateway.http.test_jobs import finish
 
 SESSION = "0123456789abcdef"
-VALUES = {"name": "tiny", "index": "3", "id": SESSION}
+JOB = "fedcba9876543210"
+VALUES = {"name": "tiny", "index": "3", "id": SESSION, "job": JOB}
 NOT_SET_UP = {"/token"}
 """Answers 503 without a key; `test_speech_token.py` calls it with one."""
 
@@ -27,6 +30,13 @@ async def has_session(running: Running) -> None:
         last_seen=now_s, next_frame=50, concealed=1,
     )  # fmt: skip
     await create(running.gateway.bus.redis, SESSION, record, ttl_s=60)
+
+
+def has_job(running: Running) -> None:
+    """One that is finished."""
+    jobs = running.gateway.jobs
+    jobs.submit(Frames(avatar="tiny"), JOB)
+    finish(jobs, JOB, b"a result")
 
 
 @pytest.fixture
@@ -44,6 +54,7 @@ async def test_every_get_of_the_document_answers_with_what_it_announces(opened: 
     async with opened(avatars_dir=pictured_folder) as running:
         await running.beat()
         await has_session(running)
+        has_job(running)
         await _walk(running)
 
 
@@ -66,6 +77,7 @@ async def _walk(running: Running) -> None:
 
 async def test_answers_have_exactly_the_fields_that_their_models_say(running: Running) -> None:
     await has_session(running)
+    has_job(running)
     for endpoint in ENDPOINTS:
         if "GET" in endpoint.methods and isinstance(endpoint.response, type) and endpoint.path not in NOT_SET_UP:
             path = re.sub(r"{(\w+)(:\w+)?}", lambda found: VALUES[found[1]], endpoint.path)

@@ -142,3 +142,20 @@ def test_a_file_that_is_no_network_is_a_broken_avatar(tmp_path: Path) -> None:
     (tmp_path / "noise.onnx").write_bytes(b"not a network")
     with pytest.raises(AvatarError, match=r"noise\.onnx: ONNX Runtime cannot load it"):
         load_engine(tmp_path / "noise.onnx", INPUTS, OUTPUT, "cpu", 1)
+
+
+def test_a_network_whose_weights_lie_outside_its_package_is_a_broken_avatar(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "elsewhere.bin").write_bytes(np.ones(6, np.float32).tobytes())
+    for location in ("../elsewhere.bin", str(tmp_path / "elsewhere.bin")):
+        weights = TensorProto(name="weights", data_type=TensorProto.FLOAT, dims=[2, 3])
+        weights.data_location = TensorProto.EXTERNAL
+        weights.external_data.add(key="location", value=location)
+        tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 2, 3]) for name in ("left", "sum")]
+        node = helper.make_node("Add", ["left", "weights"], ["sum"])
+        graph = helper.make_graph([node], "sum", tensors[:1], tensors[1:], [weights])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        path = tmp_path / "package" / "sum.onnx"
+        path.write_bytes(model.SerializeToString())
+        with pytest.raises(AvatarError, match=r"ONNX Runtime cannot load it: .*[Ee]xternal data"):
+            load_engine(path, INPUTS[:1], OUTPUT, "cpu", 1)

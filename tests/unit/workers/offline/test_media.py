@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cli.media import Clip, open_mp4, read_audio
 from common.errors import AudioError, InputError, LipstreamError
+from workers.offline.media import Clip, open_mp4, read_audio
 
 
 def write_audio(

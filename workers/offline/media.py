@@ -1,5 +1,6 @@
 """Audio files in, MP4 files out, both with PyAV."""
 
+import math
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import av
 import numpy as np
@@ -43,38 +44,54 @@ class Clip(NamedTuple):
         return bytes(self.samples.astype("<i2").tobytes())
 
 
-def read_audio(path: Path) -> Clip:
+def read_audio(path: Path, *, max_s: float = math.inf, formats: str | None = None) -> Clip:
     """The first audio stream of a file of any container and codec that FFmpeg knows.
 
     Channels are averaged. The file's own rate is kept, unless no gateway would take it: then 48 kHz. 16-bit mono comes
     out exactly as it is in the file.
 
+    Parameters
+    ----------
+    max_s : longer audio is refused before it is all in memory.
+    formats : FFmpeg's names of the only containers that are read, by commas; for files of strangers, since a playlist
+        would make FFmpeg open whatever it names.
+
     Raises
     ------
     AudioError
-        The file is missing, is no media, has no audio, is damaged, or holds not one sample.
+        The file is missing, is no media, has no audio, is damaged, too long, or holds not one sample.
     """
+    options = {} if formats is None else {"format_whitelist": formats, "protocol_whitelist": "file"}
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=options) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path} has no audio stream", field="audio")
-            blocks = list(_decoded(container))
             rate_hz = int(container.streams.audio[0].rate)
+            fits = RATE_MIN_HZ <= rate_hz <= RATE_MAX_HZ
+            blocks = [_int16(block) if fits else block for block in _decoded(container, max_s * rate_hz)]
     except (OSError, ValueError, av.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"cannot read {path}: {reason}", field="audio") from error
-    mono = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
-    if not len(mono):
+    if not any(map(len, blocks)):
         raise AudioError(f"{path} holds no audio: 0 samples", field="audio")
-    if not RATE_MIN_HZ <= rate_hz <= RATE_MAX_HZ:
-        mono, rate_hz = soxr.resample(mono, rate_hz, RATE_MAX_HZ), RATE_MAX_HZ
-    return Clip(np.clip(np.rint(mono * 32768), -32768, 32767).astype(np.int16), rate_hz)
+    mono: NDArray[Any] = np.concatenate(blocks)
+    if not fits:
+        return Clip(_int16(soxr.resample(mono, rate_hz, RATE_MAX_HZ)), RATE_MAX_HZ)
+    return Clip(mono, rate_hz)
 
 
-def _decoded(container: av.container.InputContainer) -> Iterator[NDArray[np.float32]]:
+def _int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+
+
+def _decoded(container: av.container.InputContainer, samples_max: float) -> Iterator[NDArray[np.float32]]:
     """Blocks of the first audio stream, channels averaged, full scale +-1."""
-    to_planes = av.AudioResampler(format="fltp")
+    to_planes, samples = av.AudioResampler(format="fltp"), 0
     for frame in container.decode(audio=0):
+        samples += frame.samples
+        if samples > samples_max:
+            limit_s = samples_max / frame.sample_rate
+            raise AudioError(f"the audio is longer than {limit_s:g} s", field="audio", limit=limit_s)
         for planes in to_planes.resample(frame):
             yield planes.to_ndarray().mean(axis=0, dtype=np.float32)
 

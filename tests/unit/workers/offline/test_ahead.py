@@ -7,8 +7,8 @@ from itertools import islice
 
 import pytest
 
-from cli.ahead import ahead, taking_turns
 from common.errors import AudioError
+from workers.offline.ahead import ahead, taking_turns
 
 
 def itself(item: int) -> int:

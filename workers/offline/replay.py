@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, cast
 
-from cli.render import Stages, View, load_stages, render_frames
 from common.avatars.package import Avatar
 from common.frames import FrameHeader
 from common.recording.plan import Audio, Begin, Clear, Flush, Step, Switch, plan
 from common.recording.recording import Key, Recording
 from common.resample import StreamResampler
 from common.settings import Settings
+from workers.offline.render import Stages, View, load_stages, render_frames
 
 
 class Shown(NamedTuple):

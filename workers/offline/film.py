@@ -1,17 +1,16 @@
 """A recording as a video: the frames that were sent, one utterance after the other, over their sound."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cli.media import Clip
-from cli.output import opened
-from cli.replay.offline import Shown, utterances
 from common.errors import InputError
 from common.recording.recording import Key, Recording
+from workers.offline.media import Clip, open_mp4
+from workers.offline.replay import Shown, utterances
 
 
 @contextmanager
@@ -25,11 +24,12 @@ def filming(recording: Recording, output: Path | None) -> Iterator[Callable[[Sho
     """
     if output is not None and recording.header.output == "patch":
         raise InputError("the session was sent patches, not whole pictures: there is nothing to film", field="output")
-    with opened(output, None, recording.header.fps, soundtrack(recording)) as write:
+    opened = open_mp4(output, recording.header.fps, soundtrack(recording)) if output else nullcontext()
+    with opened as video:
 
         def take(shown: Shown) -> None:
-            if shown.key in recording.frames:
-                write(shown.picture)
+            if video is not None and shown.key in recording.frames:
+                video.write(shown.picture)
 
         yield take
 

@@ -1,0 +1,1 @@
+"""`lipstream jobs`: background jobs, by way of a gateway."""
