@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 import workers.audio.main
 import workers.compositor.main
 import workers.inference.main
+from common import keys
 from common.avatars.registry import load_all
 from common.redis_client import close, connect
 from common.settings import Settings
@@ -54,6 +55,16 @@ async def until(happened: Callable[[], object], timeout_s: float = 10) -> None:
     """Wait for something that nobody announces."""
     for _ in range(int(timeout_s / 0.01)):
         if happened():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+async def stages_are_empty(redis: Redis, timeout_s: float = 10) -> None:
+    """Wait until the workers have finished every task: the last frame is out before its task is acknowledged."""
+    stages = [keys.stage("audio"), keys.stage("inference", "default"), keys.stage("compositor")]
+    for _ in range(int(timeout_s / 0.01)):
+        if not any([await redis.xlen(stage) for stage in stages]):
             return
         await asyncio.sleep(0.01)
     raise TimeoutError

@@ -29,7 +29,7 @@ from lipstream_client import connect
 from lipstream_client.frames import Frame
 from lipstream_client.session import Session
 from tests.integration.test_pipeline import speechlike
-from tests.pipeline import BUILDERS, Pipeline, running, until, what_stays
+from tests.pipeline import BUILDERS, Pipeline, running, stages_are_empty, until, what_stays
 
 RATE_HZ = 16_000
 SAMPLES_PER_FRAME = 640
@@ -124,8 +124,7 @@ async def test_full_rings_take_what_the_formula_says_and_everything_is_given_bac
         await until(lambda: not pipeline.gateway.sessions)
         await until(lambda: not alive())
         assert await what_stays(pipeline.redis) == []
-        for stage in (keys.stage("audio"), keys.stage("inference", "default"), keys.stage("compositor")):
-            assert await pipeline.redis.xlen(stage) == 0
+        await stages_are_empty(pipeline.redis)
 
 
 @pytest.mark.parametrize("gone", list(BUILDERS))

@@ -15,7 +15,7 @@ from common.settings import Settings
 from common.streams import Entry, WorkStream
 from gateway.bus import GatewayBus
 from lipstream_client import connect
-from tests.pipeline import Pipeline, running
+from tests.pipeline import Pipeline, running, stages_are_empty, until, what_stays
 from workers.offline.render import load_stages, render_frames
 
 RATE_HZ = 24_000
@@ -109,11 +109,9 @@ async def test_sessions_side_by_side_do_not_touch_each_other(
 async def test_nothing_is_left_in_redis_when_a_session_has_ended(redis_server: str, avatars_folder: Path) -> None:
     async with running(redis_server, avatars_folder) as pipeline:
         await stream(pipeline, "tiny", speechlike(24_000))
-        await asyncio.sleep(0.2)
-        left = [key.decode() async for key in pipeline.redis.scan_iter("*")]
-        assert [key for key in left if "{" in key] == []
-        for stage in ("stage:audio", "stage:inference:default", "stage:compositor"):
-            assert await pipeline.redis.xlen(stage) == 0
+        await until(lambda: not pipeline.gateway.sessions)
+        await stages_are_empty(pipeline.redis)
+        assert await what_stays(pipeline.redis) == []
 
 
 async def test_workers_that_die_with_tasks_in_hand_cost_no_frame(
