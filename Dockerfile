@@ -58,8 +58,13 @@ FROM scratch AS sbom
 COPY --from=cpu-sbom /cpu.cdx.json /
 COPY --from=gpu-sbom /gpu.cdx.json /
 
+# A new volume that is mounted at one of these belongs to whom it belongs to here.
+FROM base AS places
+RUN mkdir /places /places/recordings
+
 FROM ${BASE} AS runtime
-# /tmp is the only place that is written to; the root file system may be read-only.
+COPY --from=places --chown=10001:10001 /places/ /var/lib/lipstream/
+# /tmp and what is mounted are all that is written to; the root file system may be read-only.
 ENV PATH=/opt/lipstream/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

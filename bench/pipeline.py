@@ -2,9 +2,10 @@
 
     python -m bench.pipeline [--sessions 2] [--seconds 20] [--json]
 
-`lipstream up` runs as a user starts it (one worker a stage); each session sends the sample in 40 ms chunks on the
-clock, as a microphone does. Latency is the gateway's own: last needed sample received -> frame handed to the socket.
-The model alone, with the same ONNX Runtime on one thread, stands beside it.
+`lipstream up` runs as a user starts it (an inference worker for each core, up to four, and one of each other stage);
+each session sends the sample in 40 ms chunks on the clock, as a microphone does. Latency is the gateway's own: last
+needed sample received -> frame handed to the socket. The model alone, with the same ONNX Runtime on one thread, stands
+beside it.
 """
 
 import argparse

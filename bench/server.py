@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,9 @@ URL = f"ws://127.0.0.1:{PORT}/ws"
 @contextlib.contextmanager
 def running(workers: int | None = None, **settings: str) -> Iterator[None]:
     """A server as a user starts it, but for some settings, ready when the block begins."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+            raise SystemExit(f"something else listens on port {PORT}: name another one by BENCH_PORT")
     command = [sys.executable, "-m", "cli", "up", "--port", str(PORT)]
     command += [] if workers is None else ["--workers", str(workers)]
     process = subprocess.Popen(
@@ -53,9 +57,9 @@ def on_redis(workers: int | None = None, **settings: str) -> Iterator[Redis]:
             process.wait(10)
 
 
-def await_socket(socket: Path) -> None:
+def await_socket(path: Path) -> None:
     for _ in range(200):
-        if socket.exists():
+        if path.exists():
             return
         time.sleep(0.05)
     raise SystemExit("Redis did not start")

@@ -13,6 +13,7 @@ import typer
 from cli.inspect import commands as inspection
 from cli.jobs import commands as background
 from cli.options import Ca, Config, Json, RedisUrl, print_json, settings_of
+from cli.plan import commands as planning
 from cli.replay import commands as replaying
 from common.errors import AvatarError, InputError, LipstreamError, ProviderError, SettingsError
 from common.logging import is_structured
@@ -242,6 +243,7 @@ def avatar_show(name: str, avatars_dir: AvatarsDir = None, as_json: Json = False
 inspection.register(app)
 background.register(app)
 replaying.register(app)
+planning.register(app)
 
 
 def _folder(config: Path | None, avatars_dir: Path | None) -> Path:

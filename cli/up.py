@@ -99,8 +99,7 @@ async def _bring_up(
     version = await _redis_version(settings, within_s=_REDIS_START_S)
     supervisor.start(*children)
     await _until_ready(settings, console)
-    where = f"{'embedded' if own else shown(settings.redis_url)}, version {version}"
-    console.print(_panel(settings, where))
+    console.print(_panel(settings, f"{shown(settings.redis_url)}, version {version}"))
     await asyncio.Event().wait()
 
 

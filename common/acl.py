@@ -106,7 +106,11 @@ ROLES: Final[Mapping[str, Role]] = {
     "audio": _stage("audio", _TO_AUDIO, Grant("R", (_AUDIO,), "xrange"), *_tasks_for(_TO_INFERENCE)),
     "inference": _stage("inference", _TO_INFERENCE, *_tasks_for(_TO_COMPOSITOR)),
     "compositor": _stage("compositor", _TO_COMPOSITOR, Grant("W", (_FRAMES,), "hset expire")),
-    "jobs": Role((_JOBS,), f"client|setname client|info {_JOBS_KEYLESS}", (keys.JOBS_CHANNELS,)),
+    "jobs": Role(
+        (_JOBS, Grant("W", (keys.recordings_pruned(),), "set")),
+        f"client|setname client|info {_JOBS_KEYLESS}",
+        (keys.JOBS_CHANNELS,),
+    ),
     "operator": Role(
         (
             Grant(

@@ -11,7 +11,7 @@ Fields are plain words in Redis (`redis-cli XRANGE stage:audio - +` reads well);
 """
 
 from collections.abc import Mapping
-from typing import Literal, Self, TypeVar
+from typing import Final, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -19,6 +19,10 @@ from common.errors import TaskError
 
 SESSION_ID_PATTERN = r"^[A-Za-z0-9_-]{8,64}$"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+
+OfferedQuality = Literal[60, 75, 85, 95]
+"""The JPEG qualities that a client may ask for."""
+OFFERED_QUALITIES: Final[tuple[int, ...]] = get_args(OfferedQuality)
 
 _T = TypeVar("_T", bound="_Message")
 

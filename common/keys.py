@@ -16,6 +16,7 @@
 | `dead:<stage>`           | stream  | tasks that were given up, with the error, capped                           |
 | `worker:<stage>:<id>`    | hash    | heartbeat of a worker, expires                                             |
 | `alive`                  | set     | the keys of the heartbeats of workers and gateways                         |
+| `recordings:pruned`      | string  | when old recordings were last looked for; expires when it is time again     |
 | `rq:*`                   | RQ's    | background jobs, as RQ names and keeps them: `rq:job:<id>` (hash), the      |
 |                          |         | queue `rq:queue:lipstream` (list), `rq:results:<id>`, registries by state  |
 
@@ -103,3 +104,7 @@ def gateway_inbox(gateway_id: str) -> str:
 
 def resume_secret() -> str:
     return "secret:resume"
+
+
+def recordings_pruned() -> str:
+    return "recordings:pruned"

@@ -95,7 +95,8 @@ class StreamResampler:
         """The rest, as if silence followed; the resampler must not be used afterwards."""
         if self._ratio == 1:
             return b""
-        return self._make(np.zeros(self._half + 1, dtype="<i2"), round(self._received / self._ratio))
+        stop = round(self._received / self._ratio)
+        return self._make(np.zeros(self._half + 1, dtype="<i2"), max(self._made, stop))
 
     def _push(self, samples: NDArray[np.int16]) -> bytes:
         self._received += len(samples)

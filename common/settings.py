@@ -101,7 +101,9 @@ class Settings(BaseSettings):
     # recordings
     record: Literal["off", "asked", "all"] = Field("off", description="which sessions are recorded")
     recordings_url: str = Field("recordings", min_length=1, description="folder, or URL as s3://bucket/folder")
-    recordings_keep_days: PositiveFloat | None = Field(None, description="older recordings are pruned; None: kept")
+    recordings_keep_days: PositiveFloat | None = Field(
+        None, le=36_500, description="older recordings are removed by the jobs workers, hourly; None: kept"
+    )
     record_pictures: bool = Field(False, description="keep the pictures too, some 60 kB a 720p frame")
 
     # background jobs

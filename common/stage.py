@@ -28,6 +28,14 @@ class Outcome(NamedTuple):
     results: list[bytes]
 
 
+class ModelLoad(NamedTuple):
+    """An avatar's models that a worker has loaded and warmed up, and what it took."""
+
+    avatar: str
+    provider: str
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One stage, as data for the worker loop.
@@ -46,6 +54,7 @@ class Stage:
     avatars: tuple[str, ...] = ()
     max_wait_ms: float = 0.0
     batch_max: int | None = None
+    loads: tuple[ModelLoad, ...] = ()
 
 
 def left_ms(delivery: Delivery, now_ms: float) -> float:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, Summary, generate_latest
 from prometheus_client.core import CounterMetricFamily
 
 from common.errors import SettingsError
@@ -39,6 +39,7 @@ class WorkerMetrics:
     batch: Histogram = field(init=False)
     work: Histogram = field(init=False)
     publish: Histogram = field(init=False)
+    load: Summary = field(init=False)
 
     def __post_init__(self) -> None:
         make = partial(self._histogram, buckets=_SECONDS)
@@ -46,6 +47,9 @@ class WorkerMetrics:
         self.work = make("lipstream_batch_work_seconds", "The stage's function, a batch")
         self.publish = make("lipstream_batch_publish_seconds", "Publishing the results of a batch")
         self.batch = self._histogram("lipstream_batch_tasks", "Tasks that were taken together", buckets=_BATCH)
+        self.load = Summary(
+            "lipstream_model_load_seconds", "Loading an avatar's models", ["avatar", "provider"], registry=self.registry
+        )
         self.registry.register(self)
 
     def collect(self) -> Iterator[CounterMetricFamily]:

@@ -8,35 +8,28 @@ for another try: handed back for anybody to take at once, or, by a worker that d
 import asyncio
 import logging
 import os
-import signal
 import socket
 import time
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from functools import partial
 
-import uvloop
-from redis import exceptions
 from redis.asyncio import Redis
 
 from common import heartbeat, keys, payloads, sessions
 from common.clock import RedisClock, written_ms
 from common.contracts import Task
 from common.errors import AccessError, BusError, LipstreamError, TaskError
-from common.garbage import spare_what_lasts
+from common.hold import Hold
 from common.jobs import Job
-from common.logging import about, identify, task_of
+from common.logging import about, task_of
 from common.publish import say_lost
-from common.redis_address import url_of
-from common.redis_client import check_server, close, connect, relearn
+from common.redis_client import relearn
 from common.settings import Settings
 from common.stage import Delivery, Outcome, Stage, left_ms, onward
 from common.streams import Entry, WorkStream
 from common.tasks import stop
-from common.telemetry import State, WorkerMetrics, served
-from common.tls import server_context
+from common.telemetry import State, WorkerMetrics
 
 log = logging.getLogger(__name__)
 
@@ -75,17 +68,18 @@ class Worker:
     counters: Counters = field(default_factory=Counters)
     clock: RedisClock = field(init=False)
     metrics: WorkerMetrics = field(init=False)
-    # One thread, which does one batch at a time: several would each keep what a batch takes.
-    _thread: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "stage"))
+    _hold: Hold = field(init=False)
     _failures: int = 0
     _stepped_s: float = field(default_factory=time.monotonic)
     _busy: bool = False
-    _kept_s: float = 0.0
     _next_look_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.clock = RedisClock(self.redis)
+        self._hold = Hold(self.stage, self.work, self.settings)
         self.metrics = WorkerMetrics(self.stage.name, lambda: asdict(self.counters))
+        for load in self.stage.loads:
+            self.metrics.load.labels(load.avatar, load.provider).observe(load.seconds)
 
     @property
     def work(self) -> WorkStream:
@@ -134,7 +128,7 @@ class Worker:
                     await self._sleep(pause_s)
             await self._leave()
         finally:
-            self._thread.shutdown(wait=False)
+            self._hold.end()
             await stop(beat)
 
     async def step(self) -> int:
@@ -156,7 +150,7 @@ class Worker:
         if not deliveries:
             return []
         try:
-            outcomes = await self._still_ours(await self._process(await self._jobs(deliveries)))
+            outcomes = await self._hold.still_ours(await self._process(await self._jobs(deliveries)))
             if outcomes:
                 with self.metrics.publish.time():
                     await self.stage.publish(self.redis, outcomes)
@@ -179,7 +173,7 @@ class Worker:
             await asyncio.sleep(self.stage.max_wait_ms / 1000)
             entries += await self.work.read(room, None)
         self._busy = bool(entries)
-        self._kept_s = time.monotonic()
+        self._hold.kept_s = time.monotonic()
         return await self._parse([(entry, 1) for entry in entries])
 
     async def _reclaimed(self) -> list[Delivery]:
@@ -187,7 +181,7 @@ class Worker:
         if now_s < self._next_look_s:
             return []
         entries = await self.work.reclaim(idle_ms, self._batch_max)
-        self._kept_s = time.monotonic()
+        self._hold.kept_s = now_s
         # Who finds something looks for more at once.
         self._next_look_s = now_s if entries else now_s + idle_ms / LOOKS_PER_IDLE / 1000
         self.counters.retried += len(entries)
@@ -232,9 +226,9 @@ class Worker:
         return [(d, Job(d.task, payload)) for d, payload in zip(deliveries, found, strict=True) if payload is not None]
 
     async def _process(self, jobs: Sequence[tuple[Delivery, Job]]) -> list[Outcome]:
-        """Run the stage's function in a thread, keeping the entries ours meanwhile."""
+        """Run the stage's function, and count what it took."""
         started_ms = await self.clock.now_ms()
-        results = await self._in_thread(jobs)
+        results = await self._hold.process(jobs)
         finished_ms = await self.clock.now_ms()
         work_ms = finished_ms - started_ms
         self.counters.tasks += len(jobs)
@@ -248,38 +242,6 @@ class Worker:
             Outcome(delivery, onward(self.stage.name, delivery, started_ms, finished_ms), result)
             for (delivery, _), result in zip(jobs, results, strict=True)
         ]
-
-    async def _in_thread(self, jobs: Sequence[tuple[Delivery, Job]]) -> list[list[bytes]]:
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self.stage.process, [job for _, job in jobs])
-        entry_ids = [delivery.entry_id for delivery, _ in jobs]
-        begun_s = time.monotonic()
-        while True:
-            done, _ = await asyncio.wait({work}, timeout=self.settings.reclaim_idle_ms / 3000)
-            if done:
-                return work.result()
-            if time.monotonic() - begun_s > self.settings.work_max_s:
-                # A thread cannot be ended, and a process that waits for it would neither work nor fall.
-                log.critical("stage %s hangs on %s: this worker ends", self.stage.name, entry_ids)
-                os._exit(os.EX_SOFTWARE)
-            if self._was_frozen:
-                continue  # to keep now what others may have taken would be to take it from them
-            try:
-                await self.work.keep(entry_ids)
-                self._kept_s = time.monotonic()
-            except (BusError, exceptions.ResponseError) as error:
-                log.warning("cannot keep %d tasks: %s", len(entry_ids), error)
-
-    @property
-    def _was_frozen(self) -> bool:
-        """Whether we were away for so long that others may have taken our tasks."""
-        return (time.monotonic() - self._kept_s) * 1000 >= self.settings.reclaim_idle_ms
-
-    async def _still_ours(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """What to publish: what a worker made that was frozen meanwhile is of long ago, unless nobody took it over."""
-        if not self._was_frozen:
-            return list(outcomes)
-        ours = await self.work.ours()
-        return [outcome for outcome in outcomes if outcome.delivery.entry_id in ours]
 
     async def _failed(self, delivery: Delivery, error: Exception) -> None:
         """Let the task be tried again, soon and by anybody, unless that cannot help."""
@@ -325,34 +287,3 @@ class Worker:
             await asyncio.wait_for(self.stopping.wait(), seconds)
         except TimeoutError:
             return
-
-
-def run(stage: Stage, settings: Settings) -> None:
-    """Run one worker of a stage until SIGTERM or SIGINT; blocking.
-
-    Raises
-    ------
-    BusError
-        Redis cannot be reached at start, is too old, or does not let us in.
-    SettingsError
-        The port for the metrics is taken; the certificate is none.
-    """
-    uvloop.run(_run(stage, settings))
-
-
-async def _run(stage: Stage, settings: Settings) -> None:
-    redis, tls = connect(url_of(settings), block_ms=settings.block_ms), server_context(settings)
-    try:
-        version = await check_server(redis)
-        worker = Worker(stage, redis, settings)
-        identify(stage=stage.name, worker=worker.worker_id)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, worker.stopping.set)
-        log.info("%s worker %s is ready on Redis %s", stage.name, worker.worker_id, version)
-        spare_what_lasts()
-        with served(settings.metrics_port, settings.host, worker.metrics, worker.state, tls):
-            await worker.run()
-        log.info("%s worker drained: %d tasks, %d frames", stage.name, worker.counters.tasks, worker.counters.frames)
-    finally:
-        await close(redis)

@@ -30,6 +30,8 @@ from gateway.traces import Trace
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.2
+LOOK_AFTER_S: Final = 0.25
+"""Who awaits a frame for longer shall `look` for it: its notice may be lost."""
 ALREADY_THERE: Final = "equal or smaller"
 """What Redis says to a frame of audio that its ring has got."""
 

@@ -7,49 +7,42 @@ that ends, ends the connection.
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from common.avatars.package import Avatar
 from common.clock import steady_ms
-from common.errors import BusError, InputError
+from common.errors import BusError
 from common.media import BYTES_PER_SAMPLE
-from common.recording.records import InputKind
-from common.records import SegmentRecord, SessionRecord
+from common.records import SessionRecord
 from common.tasks import stop
 from gateway import messages
 from gateway.actions import Action, Append, Publish
-from gateway.bus import Address, Listener
-from gateway.checks import check_rate, checked_audio, checked_command
+from gateway.bus import LOOK_AFTER_S, Address, Listener
 from gateway.context import Gateway
 from gateway.idle import IdlePicture, no_picture
 from gateway.intake import Intake
 from gateway.keeping import Keeping
 from gateway.messages import Start, dump
 from gateway.open_sessions import SessionLostError, SessionMovedError
-from gateway.opening import ResumeTicket, header_of, record_of, resumed, rules_of, started
-from gateway.recorder import Recorder, digest
+from gateway.opening import ResumeTicket, record_of, resumed, rules_of, started
+from gateway.reader import Reader
+from gateway.recording import Recording
 from gateway.revival import Revival
-from gateway.segmenter import Heard, Segment
+from gateway.segmenter import Heard
 from gateway.session import SessionCore
 from gateway.tally import Tally
 from gateway.template import template_jpeg
-from gateway.wire import receive, report
-
-log = logging.getLogger(__name__)
+from gateway.totals import observe_rings
 
 TICK_S = 0.02
 LAST_WORDS_S = 1.0
 GOODBYE_S = 1.0
 LEFT = (1000, 1001)
 """Close codes of a client that does not mean to come back."""
-LOOK_AFTER_S = 0.25
-"""A frame awaited for longer is looked for in the ring: its notice may be lost."""
 SLICE_MS = 100
 """Long messages are taken in slices, so that flow control acts within one message."""
 
@@ -73,17 +66,21 @@ class Connection:
     _has_actions: asyncio.Event = field(default_factory=asyncio.Event)
     _has_output: asyncio.Event = field(default_factory=asyncio.Event)
     _has_room: asyncio.Event = field(default_factory=asyncio.Event)
-    _ending: bool = False
     _ended: bool = False
     _last_arrival_s: float = 0.0
-    _heard: Heard = field(default_factory=Heard)
-    _recorder: Recorder | None = None
+    _reader: Reader = field(init=False)
+    _recording: Recording = field(init=False)
     _fate: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def __post_init__(self) -> None:
         self.intake, self.tally = Intake(self.gateway.settings.intake_bytes), Tally(self.gateway.metrics)
         rules = rules_of(self.gateway.settings, self.start)
         self.core = SessionCore(self.avatar.manifest, rules, self._idle_picture())
+        self._recording = Recording(self.gateway, self.session)
+        self._reader = Reader(
+            self.websocket, self.gateway, self.session, self.start.format, self.start.sample_rate,
+            self.avatar.manifest.fps, self.intake, self._recording, self._interrupt,
+        )  # fmt: skip
         self._wake()
 
     async def run(self) -> None:
@@ -94,7 +91,7 @@ class Connection:
         comes_back = is_lost = False
         try:
             await self.websocket.send_text(await self._opened())
-            reader = asyncio.create_task(self._read())
+            reader = asyncio.create_task(self._reader.run())
             jobs = (self._take, self._write, self._send, self._tick, self._tell, self._watch)
             tasks += [reader, *(asyncio.create_task(job()) for job in jobs)]
             done, _ = await asyncio.wait([self._fate, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -114,8 +111,8 @@ class Connection:
         finally:
             bus.detach(self.session)
             await stop(*tasks)
-            if self._recorder:
-                self._recorder.close("lost" if is_lost else "cut off" if comes_back else "over")
+            self.tally.counted.count(self.core)
+            self._recording.close("lost" if is_lost else "cut off" if comes_back else "over")
             await (self._start_over() if is_lost else self._keeping.part(comes_back=comes_back))
 
     async def _opened(self) -> str:
@@ -123,29 +120,17 @@ class Connection:
         bus = self.gateway.bus
         if self.revival is None:
             await self._keeping.open(self._record())
-            await self._start_recording([])
+            await self._recording.begin(self.avatar, self.start, self._record(), self.core, [])
             return started(self.session, self.avatar, self.start, self.ticket)
         self.core.go_on(self.revival, _now_ms())
-        self._heard = self.core.heard
-        await self._start_recording(self.revival.segments)
+        self.tally.counted.go_on(self.core)
+        self._reader.heard = self.core.heard
+        await self._recording.begin(self.avatar, self.start, self._record(), self.core, self.revival.segments)
         shown = self.gateway.avatars[self.core.manifest.name]
         answer = resumed(self.session, shown, self.start, self.ticket, self.core)
         self.core.found(await bus.look(self.session, self.core.epoch, self.core.owed()), _now_ms())
         self._do(self.core.tick(_now_ms()))
         return answer
-
-    async def _start_recording(self, segments: Sequence[Segment]) -> None:
-        """Record the session, if it is to be; `segments` are those that it has already."""
-        if self.start.record:
-            gateway = self.gateway
-            avatar = await self._digest(self.avatar)
-            header = header_of(gateway.settings, self.session, avatar, self.start, self._record(), self.core)
-            self._recorder = Recorder(gateway.recordings, header, gateway.settings.record_pictures)
-            self._recorder.start()
-            self._recorder.segments(self.core.epoch, (segment.record for segment in segments))
-
-    async def _digest(self, avatar: Avatar) -> dict[str, Any]:
-        return (await asyncio.to_thread(digest, avatar)).model_dump()
 
     async def _start_over(self) -> None:
         """Redis has lost the session: its client gets what is ready, and may go on from there."""
@@ -157,47 +142,6 @@ class Connection:
         await self._keeping.give_back(self._record().model_copy(update=checkpoint.model_dump()))
 
     # the tasks
-
-    async def _read(self) -> None:
-        """Check what the client sends, and lay it in for `_take`; a barge-in and a ping act at once."""
-        while True:
-            message = await receive(self.websocket)
-            try:
-                await self._lay_in(self._checked(message))
-            except InputError as error:
-                await report(self.websocket, self.gateway.metrics, error)
-
-    async def _lay_in(self, item: bytes | messages.ClientMessage) -> None:
-        match item:
-            case messages.Clear(shown=shown):
-                self._note_input("clear", shown)
-                kept = self.intake.clear()
-                # What Redis has not got yet is void too, and could pile up while it is away.
-                self._actions = [action for action in self._actions if not isinstance(action, Append | Publish)]
-                self._do(self.core.clear(shown, self._heard._replace(commands=self._heard.commands - kept)))
-                # There is room at once, unless the client reads none of the answers.
-                await self._has_room.wait()
-            case messages.Ping():
-                await self.websocket.send_text(
-                    dump("pong", **item.model_dump(include={"id"}, exclude_none=True), server_ms=_now_ms())
-                )
-            case messages.Switch(avatar=name):
-                avatar = self._next_avatar(name)
-                if self._recorder:
-                    self._note_input("switch", await self._digest(avatar))
-                self._count(commands=1)
-                await self.intake.put(avatar)
-            case bytes():
-                self._note_input("audio", item)
-                self._count(audio=len(item) // BYTES_PER_SAMPLE)
-                await self.intake.put(item)
-            case messages.End():
-                self._note_input("end")
-                await self.intake.put(item)
-            case messages.Begin() | messages.Flush():
-                self._note_input(item.type, item.template if isinstance(item, messages.Begin) else None)
-                self._count(commands=1)
-                await self.intake.put(item)
 
     async def _take(self) -> None:
         """Feed the session, as fast as it has room."""
@@ -252,17 +196,16 @@ class Connection:
             await self.websocket.send_text(item.message)
         else:
             await self.websocket.send_bytes(item.message)
-            if self._recorder and item.ready_ms is not None:
-                self._recorder.sent(item.message)
+            self._recording.sent(item)
             self.tally.frame(item.ready_ms, _now_ms(), self.core)
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            await self._tell_of_recording()
-            if self.core.has_paused(_now_ms()) and await self._keeping.is_ours():
-                if self._recorder:
-                    self._recorder.heard("pause", self.core.heard)
+            await self._recording.report(self.websocket)
+            # Twice: if we ourselves stood still, what the client has said meanwhile is taken in between.
+            if self.core.has_paused(_now_ms()) and await self._keeping.is_ours() and self.core.has_paused(_now_ms()):
+                self._recording.heard("pause", self.core.heard)
                 self._do(self.core.end(_now_ms()))
             self._do(self.core.tick(_now_ms()))
             missing = self.core.missing()
@@ -270,15 +213,13 @@ class Connection:
                 self._last_arrival_s = time.monotonic()
                 self._arrived(self.core.epoch, await self.gateway.bus.look(self.session, self.core.epoch, missing))
 
-    async def _tell_of_recording(self) -> None:
-        if self._recorder and self._recorder.failure and not self._recorder.is_told:
-            self._recorder.is_told = True
-            await report(self.websocket, self.gateway.metrics, self._recorder.failure)
-
     async def _tell(self) -> None:
         sent = 0
         while True:
             await asyncio.sleep(self.gateway.settings.stats_interval_s)
+            # Not with the frames sent alone: none is while a stage stands still.
+            self.tally.counted.count(self.core)
+            observe_rings(self.gateway.metrics, self.core, self.gateway.settings)
             if self.tally.sent != sent:
                 sent = self.tally.sent
                 waiting_ms = self.intake.waiting_bytes / BYTES_PER_SAMPLE * 1000 / self.start.sample_rate
@@ -293,20 +234,12 @@ class Connection:
 
     # what they do
 
-    def _checked(self, message: str | bytes) -> bytes | messages.ClientMessage:
-        if isinstance(message, bytes):
-            limit = self.gateway.settings.message_max_bytes
-            pcm = checked_audio(message, self.start.format, max_bytes=limit, is_ending=self._ending)
-            self.gateway.hear(self.session, len(pcm) / BYTES_PER_SAMPLE / self.start.sample_rate)
-            return pcm
-        command = checked_command(message, is_ending=self._ending)
-        self._ending |= isinstance(command, messages.End)
-        return command
-
-    def _next_avatar(self, name: str) -> Avatar:
-        if name in self.gateway.avatars:
-            check_rate(name, self.gateway.avatars[name].manifest.fps, self.avatar.manifest.fps)
-        return self.gateway.use(self.session, name)
+    async def _interrupt(self, shown: int | None, heard: Heard) -> None:
+        # What Redis has not got yet is void too, and could pile up while it is away.
+        self._actions = [action for action in self._actions if not isinstance(action, Append | Publish)]
+        self._do(self.core.clear(shown, heard))
+        # There is room at once, unless the client reads none of the answers.
+        await self._has_room.wait()
 
     def _arrived(self, epoch: int, found: dict[int, bytes], timings: str = "") -> None:
         if epoch != self.core.epoch:
@@ -331,13 +264,8 @@ class Connection:
     def _record(self) -> SessionRecord:
         return record_of(self.avatar, self.start, self.quality, self.gateway.bus.gateway_id, time.time())
 
-    def _note_input(self, kind: InputKind, data: Any = None) -> None:
-        if self._recorder:
-            self._recorder.heard(kind, self._heard, data)
-
     def _do(self, actions: Sequence[Action]) -> None:
-        if self._recorder:
-            self._recorder.segments(self.core.epoch, (each for each in actions if isinstance(each, SegmentRecord)))
+        self._recording.done(self.core.epoch, actions)
         self._actions.extend(actions)
         self._wake()
 
@@ -351,10 +279,6 @@ class Connection:
             self._has_room.set()
         else:
             self._has_room.clear()
-
-    def _count(self, *, audio: int = 0, commands: int = 0) -> None:
-        """How far into what the client sends the reader is; the session itself follows as it has room."""
-        self._heard = Heard(self._heard.audio + audio, self._heard.commands + commands)
 
     def _idle_picture(self) -> IdlePicture:
         if self.start.output == "patch":

@@ -138,8 +138,10 @@ async def _resumption(gateway: Gateway, resume: Resume) -> Opening:
 
 
 async def _greeted(websocket: WebSocket, gateway: Gateway, is_ours: bool) -> str | bytes:
-    """The first message, after our `hello`; one that may be an earlier client, which would take that for its answer, is
-    given time to speak first."""
+    """The first message, after our `hello`.
+
+    One that may be an earlier client, which would take that for its answer, is given time to speak first.
+    """
     first = asyncio.create_task(_first(websocket))
     try:
         await asyncio.wait({first}, timeout=0 if is_ours else HELLO_AFTER_S)

@@ -1,6 +1,7 @@
 """The template loop that a gateway sends while nobody speaks; pure."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from common.avatars.manifest import Manifest
@@ -13,6 +14,25 @@ PIPELINE_MS: Final = 80.0
 
 IdlePicture = Callable[[str, int], bytes]
 """Avatar and index of a template frame -> its JPEG, or nothing where the client draws its own."""
+
+
+@dataclass(slots=True)
+class IdleClock:
+    """When the next idle frame is due."""
+
+    _due_ms: float = 0.0
+
+    def speech(self, fps: int, now_ms: float) -> None:
+        """A speech frame has left: none before its time is over."""
+        self._due_ms = now_ms + 1000 / fps
+
+    def take(self, fps: int, now_ms: float) -> bool:
+        """Whether a frame is due; it counts as shown."""
+        if now_ms < self._due_ms:
+            return False
+        # On the clock, but without a burst after a stall.
+        self._due_ms = max(self._due_ms + 1000 / fps, now_ms)
+        return True
 
 
 def lead_frames(manifest: Manifest) -> int:

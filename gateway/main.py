@@ -28,6 +28,9 @@ from gateway.traces import check as check_traces
 
 log = logging.getLogger(__name__)
 
+LOOPBACK = "127.0.0.1,::1"
+"""Proxies here are believed when they say for whom they ask: unbelieved, all their clients would be this machine. No
+other is, whatever the environment says: anybody could claim to be this machine."""
 OVERSIZE_FACTOR = 4
 """Messages up to so many times the limit get a typed error; beyond that the socket is closed with 1009."""
 
@@ -94,6 +97,7 @@ def configure(settings: Settings, app: Starlette) -> uvicorn.Config:
         # Below info the server logs whole handshakes and messages, and with them keys and tokens.
         log_level="info" if settings.log_level == "debug" else settings.log_level,
         access_log=False,
+        forwarded_allow_ips=LOOPBACK,
         ssl_certfile=settings.tls_cert_file,
         ssl_keyfile=settings.tls_key_file,
         ws=BoundedWebSocket,

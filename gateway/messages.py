@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from common.contracts import NAME_PATTERN
+from common.contracts import NAME_PATTERN, OfferedQuality
 from common.errors import ProtocolError
 from gateway.replies import REPLIES
 
@@ -37,7 +37,7 @@ class Start(_ClientMessage):
     pace: Literal["live", "lossless"] = Field("live", description="conceal frames that are late, or wait for each")
     idle: Literal["client", "server"] = Field("client", description="who shows the template between utterances")
     output: OutputMode = Field("frame", description="whole pictures, or only the painted rectangle")
-    quality: Literal[60, 75, 85, 95] | None = Field(None, description="of the JPEGs; null: the server's choice")
+    quality: OfferedQuality | None = Field(None, description="of the JPEGs; null: the server's choice")
     token: str | None = Field(None, max_length=TOKEN_MAX_CHARS, description="API key or signed session token")
     record: bool | None = Field(None, description="whether to record the session; null: the server's choice")
 

@@ -11,7 +11,8 @@ from common.records import SessionRecord
 from common.settings import Settings
 from gateway.messages import Start, dump
 from gateway.replies import scene_of
-from gateway.session import SessionCore, SessionRules
+from gateway.rules import SessionRules
+from gateway.session import SessionCore
 
 RECORDED_SETTINGS: Final = {
     "task_frames", "in_flight_frames", "frame_deadline_ms", "lossless_deadline_ms", "flush_after_ms", "skip_after_ms",

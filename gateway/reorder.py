@@ -7,19 +7,33 @@ from common.frames import Flag, FrameHeader
 
 @dataclass(slots=True)
 class Reorder:
-    """The frames of one session that have arrived but not left, and until when each awaited one is waited for."""
+    """The frames of one session that have arrived but not left, and until when each awaited one is waited for.
+
+    Attributes
+    ----------
+    on_time, late : frames that left with their own picture, and those that were awaited in vain, of all epochs.
+    concealed : frames that were late or skipped.
+    """
 
     frame_us: int
     next_frame: int = 0
     epoch: int = 0
     concealed: int = 0
+    on_time: int = 0
+    late: int = 0
     _arrived: dict[int, bytes] = field(default_factory=dict)
     _deadlines_ms: dict[int, float] = field(default_factory=dict)
+    _skipped: set[int] = field(default_factory=set)
     _previous: bytes | None = None
 
     def expect(self, first: int, count: int, deadline_ms: float) -> None:
         """Frames `first .. first + count` are under way."""
         self._deadlines_ms.update(dict.fromkeys(range(first, first + count), deadline_ms))
+
+    def skip(self, frame: int, now_ms: float) -> None:
+        """A frame that is not under way: once those before it have left, it is concealed at once."""
+        self.expect(frame, 1, now_ms - 1)
+        self._skipped.add(frame)
 
     @property
     def pending(self) -> int:
@@ -61,11 +75,15 @@ class Reorder:
         while self.next_frame in self._deadlines_ms:
             frame = self.next_frame
             message = self._arrived.pop(frame, None)
-            if message is None:
-                if now_ms <= self._deadlines_ms[frame]:
-                    break
+            if message is not None:
+                self.on_time += 1
+            elif now_ms <= self._deadlines_ms[frame]:
+                break
+            else:
                 self.concealed += 1
+                self.late += frame not in self._skipped
                 message = self._repeat(frame)
+            self._skipped.discard(frame)
             del self._deadlines_ms[frame]
             self.next_frame += 1
             if message is not None:
@@ -77,6 +95,7 @@ class Reorder:
         """Barge-in: forget everything, go on at `next_frame` of `epoch`."""
         self._arrived.clear()
         self._deadlines_ms.clear()
+        self._skipped.clear()
         self.epoch, self.next_frame = epoch, next_frame
 
     def forget(self) -> None:

@@ -91,9 +91,10 @@ class Segment:
         del self._tail[: count * size]
         return pieces
 
-    def audio_of(self, frames: int, rate_hz: int) -> int:
-        """Samples at the client's rate before its frame `frames`."""
-        return frames * self.manifest.samples_per_frame * rate_hz // SAMPLE_RATE_HZ
+    def heard_before(self, frame: int, rate_hz: int) -> Heard:
+        """Where in what the client sent its frame `frame` begins; where the segment does, if that is later."""
+        samples = max(0, frame - self.base) * self.manifest.samples_per_frame
+        return self.begins._replace(audio=self.begins.audio + samples * rate_hz // SAMPLE_RATE_HZ)
 
     def go_on(self, frames: int) -> None:
         """The first `frames` frames are in the audio ring already, the client's audio comes again from there."""

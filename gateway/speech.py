@@ -7,7 +7,7 @@ from itertools import islice, takewhile
 from typing import NamedTuple
 
 from common.avatars.manifest import Manifest
-from common.frames import Flag, FrameHeader
+from common.frames import Flag, FrameHeader, flags_of, with_flags
 from gateway.actions import Outgoing
 from gateway.messages import dump
 from gateway.revival import Revival
@@ -102,22 +102,21 @@ class Speech:
         """The newest segment ends before frame `stop`."""
         self._utterances[-1].stop = stop
 
-    def leave(self, frame: int, *, concealed: bool) -> str | None:
-        """A frame leaves; what is to be said before it, if it is the first of its segment."""
+    def leave(self, frame: int, message: bytes, ready_ms: float) -> list[Outgoing]:
+        """A frame leaves, marked if it is the last of its segment, and behind what is said before the first."""
         utterance = self._of(frame)
         utterance.frames += 1
-        utterance.concealed += concealed
+        utterance.concealed += Flag.CONCEALED in flags_of(message)
+        if utterance.stop == frame + 1:
+            message = with_flags(message, Flag.LAST)
+        picture = Outgoing(message, ready_ms, frame)
         if utterance.start is not None:
-            return None
+            return [picture]
         template = utterance.manifest.template_index(utterance.template + frame - utterance.first_frame)
         utterance.start = dump(
             "speak_started", segment=utterance.number, epoch=self.epoch, first_frame=frame, template=template
         )  # fmt: skip
-        return utterance.start
-
-    def is_last(self, frame: int) -> bool:
-        """Whether a frame is known to end its segment."""
-        return self._of(frame).stop == frame + 1
+        return [Outgoing(utterance.start, frame=frame), picture]
 
     def take_back(self, outbox: Sequence[Outgoing], next_frame: int) -> Voided:
         """What of an outbox a barge-in leaves: no picture, and no word of frames that were not sent.
@@ -145,13 +144,13 @@ class Speech:
         behind = [item for item in islice(outbox, len(before), None) if not is_void(item)]
         return Voided(before, behind, first, len(speech), sum(repeats))
 
-    def end(self, number: int) -> str:
-        """The last frame of segment `number` has left."""
-        utterance = next(u for u in self._utterances if u.number == number)
+    def end(self, segment: Segment) -> Outgoing:
+        """The last frame of a segment has left; what is said of it."""
+        utterance = next(u for u in self._utterances if u.number == segment.number)
         while len(self._utterances) > REMEMBERED and self._utterances[0] is not utterance:
             self._utterances.popleft()
         shown = (utterance.stop or utterance.first_frame) - utterance.first_frame
-        return self._ended(utterance, shown, interrupted=False)
+        return Outgoing(self._ended(utterance, shown, interrupted=False), frame=segment.base + segment.frames - 1)
 
     def cut(self, shown: int | None, unsent: int) -> Cut:
         """Where a barge-in falls.

@@ -7,6 +7,7 @@ from statistics import quantiles
 from gateway.messages import dump
 from gateway.metrics import Metrics, Timings, parse_timings
 from gateway.session import SessionCore
+from gateway.totals import Counted
 
 
 @dataclass(slots=True)
@@ -17,8 +18,10 @@ class Tally:
     sent: int = 0
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=250))
     stages: Timings = field(default_factory=dict)
-    _concealed: int = 0
-    _skipped: int = 0
+    counted: Counted = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counted = Counted(self.metrics)
 
     def passed(self, timings: str) -> None:
         """A task has come back; this was its way."""
@@ -32,10 +35,7 @@ class Tally:
         if ready_ms is not None:
             self.metrics.latency.observe((now_ms - ready_ms) / 1000)
             self.latencies_ms.append(now_ms - ready_ms)
-        # A barge-in takes back frames that were concealed and not sent.
-        self.metrics.concealed.inc(max(0, core.concealed - self._concealed))
-        self.metrics.skipped.inc(core.skipped - self._skipped)
-        self._concealed, self._skipped = core.concealed, core.skipped
+        self.counted.count(core)
 
     def latency(self) -> dict[str, float] | None:
         """Median and 95th percentile of the last frames, milliseconds; None before there are two."""

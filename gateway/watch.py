@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Iterable
+from itertools import count
 from typing import Final
 
 from common import heartbeat, keys
@@ -11,6 +12,7 @@ from common.avatars.package import Avatar
 from common.backlog import Reading, forget, read
 from common.errors import BusError
 from common.redis_client import translated
+from gateway import redis_figures
 from gateway.context import Gateway
 from gateway.load import capacity_fps
 
@@ -18,6 +20,8 @@ log = logging.getLogger(__name__)
 
 WINDOW_S: Final = 10.0
 """The workers' speed is measured over so long: some of their heartbeats, and less than a spell of other load."""
+REDIS_LOOKS: Final = 10
+"""Redis is asked of itself at every so many looks: that costs it more, and nothing here goes by it."""
 
 
 async def watch(gateway: Gateway) -> None:
@@ -25,7 +29,7 @@ async def watch(gateway: Gateway) -> None:
     settings = gateway.settings
     readings: deque[Reading] = deque(maxlen=1 + round(WINDOW_S / settings.load_poll_s))
     try:
-        while True:
+        for number in count():
             try:
                 await _say(gateway)
                 readings.append(await read(gateway.bus.redis, streams(gateway.avatars.values())))
@@ -36,6 +40,8 @@ async def watch(gateway: Gateway) -> None:
             except Exception:
                 # Blind, the gateway would go by its last look for ever.
                 log.exception("a look at the load failed; the next one is due")
+            if number % REDIS_LOOKS == 0:
+                await _look_at_redis(gateway)
             await asyncio.sleep(settings.load_poll_s)
     finally:
         await _leave(gateway)
@@ -71,6 +77,17 @@ async def _say(gateway: Gateway) -> None:
             await pipe.execute()
     except BusError as error:
         log.warning("no heartbeat: %s", error)
+
+
+async def _look_at_redis(gateway: Gateway) -> None:
+    """Whatever comes of it: the looks at the load must go on."""
+    figures = gateway.metrics.redis
+    try:
+        figures.nodes = await redis_figures.look(gateway.bus.redis)
+    except Exception as error:
+        # Old figures would look like those of a Redis that has nothing to do.
+        figures.nodes = ()
+        log.warning("Redis tells nothing of itself: %r", error)
 
 
 async def _leave(gateway: Gateway) -> None:

@@ -29,9 +29,10 @@ def collecting() -> Iterator[Collector]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            # Before the answer: whoever has got that looks at what has come.
+            got.append(ExportTraceServiceRequest.FromString(body))
             self.send_response(200 if self.path == "/v1/traces" else 404)
             self.end_headers()
-            got.append(ExportTraceServiceRequest.FromString(body))
 
         def log_message(self, format: str, *_: Any) -> None:
             """Nothing."""

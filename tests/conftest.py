@@ -3,9 +3,16 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from common.avatars.package import Avatar, load
 from tests.avatar_package import write_package
+
+
+def pytest_configure() -> None:
+    """How long an example takes says something of the machine, not of the example."""
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +22,15 @@ def avatars_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_package(folder, "tiny", family="demo")
     write_package(folder, "reference", family="reference")
     return folder
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """In the place of pytest-asyncio's, which systems may give to somebody else before it is used."""
+    # Heavy, and few need it.
+    from tests.pipeline import free_port
+
+    return free_port()
 
 
 @pytest.fixture(scope="session")

@@ -3,23 +3,13 @@
 import asyncio
 from pathlib import Path
 
-import numpy as np
-
 from common.recording.recording import Recording, read
 from common.recording.store import store_at
 from lipstream_client import Frame, Session, connect
 from tests.pipeline import until
+from tests.speech import RATE_HZ, speechlike
 
-RATE_HZ = 24_000
 CHUNK_MS = 40
-
-
-def speechlike(seconds: float, seed: int) -> bytes:
-    """Noise with a slow envelope, so that neighbouring frames differ."""
-    samples = int(seconds * RATE_HZ)
-    noise = np.random.default_rng(seed).normal(size=samples)
-    envelope = 0.5 + 0.5 * np.sin(np.arange(samples) / 3000)
-    return (noise * envelope * 8000).clip(-32768, 32767).astype("<i2").tobytes()
 
 
 async def speak(session: Session, pcm: bytes, *, burst: bool = False) -> None:
@@ -34,17 +24,17 @@ async def converse(session: Session, rounds: int, avatars: tuple[str, str]) -> N
     """Utterances that end by a flush, by a pause and by a switch, and some that are cut, with audio still waiting."""
     for turn in range(rounds):
         await session.begin(7 * turn)
-        await speak(session, speechlike(1.2, 5 * turn))
+        await speak(session, speechlike(int(1.2 * RATE_HZ), 5 * turn))
         await session.flush()
-        await speak(session, speechlike(1.0, 5 * turn + 1))
+        await speak(session, speechlike(int(1.0 * RATE_HZ), 5 * turn + 1))
         await asyncio.sleep(0.9)
-        await speak(session, speechlike(1.5, 5 * turn + 2), burst=True)
+        await speak(session, speechlike(int(1.5 * RATE_HZ), 5 * turn + 2), burst=True)
         await asyncio.sleep(0.7)
         await session.clear()
-        await speak(session, speechlike(0.8, 5 * turn + 3))
+        await speak(session, speechlike(int(0.8 * RATE_HZ), 5 * turn + 3))
         await session.clear(shown=25 * turn + 3)
         await session.switch(avatars[turn % 2])
-        await speak(session, speechlike(0.5, 5 * turn + 4), burst=True)
+        await speak(session, speechlike(int(0.5 * RATE_HZ), 5 * turn + 4), burst=True)
     await session.end()
 
 

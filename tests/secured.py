@@ -7,7 +7,6 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any, NamedTuple
 
-import pytest
 from redis import Redis, exceptions
 
 from cli.acl import VARIABLE, User, file, users
@@ -15,7 +14,8 @@ from cli.embedded_redis import version_of
 from common.acl import ROLES
 from common.redis_address import with_user
 from tests.authority import Authority, Certificate
-from tests.integration.redis_servers import await_that, binary, free_port
+from tests.integration.redis_servers import await_that, binary, free_node_port
+from tests.missing import missing
 
 ADMIN = "an-admins-password"
 SELECTORS = (7, 0, 0)
@@ -49,9 +49,12 @@ def secured(
     folder: Path, authority: Authority | None = None, *options: str, asks_for_certificates: bool = False
 ) -> Iterator[Secured]:
     """The server, on a port of its own; with an authority it speaks TLS and nothing else."""
-    server, port = binary(), free_port()
+    server, port = binary(), free_node_port()
     if (version_of(server) or SELECTORS) < SELECTORS:
-        pytest.skip(f"{server} is older than Redis 7, whose rules know selectors")
+        missing(
+            f"{server} is older than Redis 7, whose rules know selectors: "
+            "install Debian's package redis-server, as `make redis` does"
+        )
     passwords = {f"{VARIABLE}{role.upper()}": token_urlsafe() for role in ROLES} | {f"{VARIABLE}ADMIN": ADMIN}
     made = users(None, passwords)
     (folder / "users.acl").write_text("\n".join(file(made, passwords)))

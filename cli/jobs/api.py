@@ -1,5 +1,6 @@
 """A gateway's endpoints of background jobs, as this command asks them."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +15,20 @@ _BLOCK_BYTES: Final = 2**18
 
 
 @contextmanager
-def gateway(url: str, token: str | None) -> Iterator[httpx.Client]:
-    """A client of the gateway at `url`."""
+def gateway(url: str, token: str | None, ca: Path | None = None) -> Iterator[httpx.Client]:
+    """A client of the gateway at `url`; `ca` is the PEM of who signed its certificate, None: one of the system's.
+
+    Raises
+    ------
+    InputError
+        `ca` cannot be read, or holds no authority.
+    """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S) as http:
+    try:
+        trusted = ssl.create_default_context(cafile=ca)
+    except OSError as error:  # that of TLS is one too
+        raise InputError(f"{ca} is no PEM of an authority: {error}", field="ca") from error
+    with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S, verify=trusted) as http:
         yield http
 
 

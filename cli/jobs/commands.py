@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli.options import Json, print_json
+from cli.options import Ca, Json, print_json
 
 if TYPE_CHECKING:
     import httpx
@@ -41,13 +41,14 @@ def render(
     wait: Wait = False,
     url: Url = GATEWAY,
     token: Token = None,
+    ca: Ca = None,
     as_json: Json = False,
 ) -> None:
     """Let an avatar say an audio file: an MP4."""
     from cli.jobs.api import gateway, upload
 
     query = {"avatar": avatar} | ({} if quality is None else {"quality": str(quality)})
-    with gateway(url, token) as http:
+    with gateway(url, token, ca) as http:
         _follow(http, upload(http, "/api/jobs/render", audio, params=query), output, wait=wait, as_json=as_json)
 
 
@@ -58,10 +59,11 @@ def export(
     wait: Wait = False,
     url: Url = GATEWAY,
     token: Token = None,
+    ca: Ca = None,
     as_json: Json = False,
 ) -> None:
     """Make an MP4 of a recording."""
-    _submit("export", {"session": session}, output, url, token, wait=wait, as_json=as_json)
+    _submit("export", {"session": session}, output, url, token, ca, wait=wait, as_json=as_json)
 
 
 @submit_app.command()
@@ -72,10 +74,11 @@ def frames(
     wait: Wait = False,
     url: Url = GATEWAY,
     token: Token = None,
+    ca: Ca = None,
     as_json: Json = False,
 ) -> None:
     """Make a ZIP of an avatar's pictures."""
-    _submit("frames", {"avatar": avatar, "quality": quality}, output, url, token, wait=wait, as_json=as_json)
+    _submit("frames", {"avatar": avatar, "quality": quality}, output, url, token, ca, wait=wait, as_json=as_json)
 
 
 @submit_app.command()
@@ -86,10 +89,11 @@ def prune(
     wait: Wait = False,
     url: Url = GATEWAY,
     token: Token = None,
+    ca: Ca = None,
     as_json: Json = False,
 ) -> None:
     """Remove old recordings."""
-    _submit("prune", {"days": days}, None, url, token, wait=wait, as_json=as_json)
+    _submit("prune", {"days": days}, None, url, token, ca, wait=wait, as_json=as_json)
 
 
 @jobs_app.command("list")
@@ -97,6 +101,7 @@ def jobs_list(
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
     url: Url = GATEWAY,
     token: Token = None,
+    ca: Ca = None,
     as_json: Json = False,
 ) -> None:
     """List the jobs, the newest first."""
@@ -104,7 +109,7 @@ def jobs_list(
     from cli.jobs.view import row
     from cli.tables import print_rows
 
-    with gateway(url, token) as http:
+    with gateway(url, token, ca) as http:
         found = ask(http, "GET", "/api/jobs", params={"limit": limit})["jobs"]
     if as_json:
         print_json(found)
@@ -119,31 +124,40 @@ def jobs_show(
     wait: Wait = False,
     url: Url = GATEWAY,
     token: Token = None,
+    ca: Ca = None,
     as_json: Json = False,
 ) -> None:
     """Show one job; with -o, save what it made."""
     from cli.jobs.api import ask, gateway
 
-    with gateway(url, token) as http:
+    with gateway(url, token, ca) as http:
         _follow(http, ask(http, "GET", f"/api/jobs/{job}"), output, wait=wait, as_json=as_json)
 
 
 @jobs_app.command("cancel")
-def jobs_cancel(job: JobId, url: Url = GATEWAY, token: Token = None, as_json: Json = False) -> None:
+def jobs_cancel(job: JobId, url: Url = GATEWAY, token: Token = None, ca: Ca = None, as_json: Json = False) -> None:
     """End a job, whether it waits or is being done."""
     from cli.jobs.api import ask, gateway
 
-    with gateway(url, token) as http:
+    with gateway(url, token, ca) as http:
         _print(ask(http, "DELETE", f"/api/jobs/{job}"), as_json=as_json)
 
 
 def _submit(
-    kind: str, body: dict[str, Any], output: Path | None, url: str, token: str | None, *, wait: bool, as_json: bool
+    kind: str,
+    body: dict[str, Any],
+    output: Path | None,
+    url: str,
+    token: str | None,
+    ca: Path | None,
+    *,
+    wait: bool,
+    as_json: bool,
 ) -> None:
     from cli.jobs.api import ask, gateway
 
     said = {name: value for name, value in body.items() if value is not None}
-    with gateway(url, token) as http:
+    with gateway(url, token, ca) as http:
         job = ask(http, "POST", f"/api/jobs/{kind}", json=said)
         _follow(http, job, output, wait=wait, as_json=as_json)
 

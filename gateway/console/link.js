@@ -18,6 +18,12 @@ export function createLink(url, { onFrame, onEvent, onRefused }) {
     last?.close();
   }
 
+  function refused(error) {
+    // The same wish, expressed once more, is tried once more.
+    wish = null;
+    onRefused(error);
+  }
+
   return {
     /** The session, or null while there is none. */
     get session() {
@@ -38,7 +44,7 @@ export function createLink(url, { onFrame, onEvent, onRefused }) {
         ...wanted,
         onFrame: (frame) => mine === session && onFrame(frame),
         onEvent: (event) => mine === session && onEvent(event),
-        onClose: ({ error }) => mine === session && error && onRefused(error),
+        onClose: ({ error }) => mine === session && error && refused(error),
       });
       session = mine;
       return true;

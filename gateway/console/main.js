@@ -4,6 +4,7 @@ import { get, getJson, invite, readConfig, socketUrl, token } from "./api.js";
 import { conversationSource } from "./conversation/source.js";
 import { createTranscript } from "./conversation/transcript.js";
 import { createLink } from "./link.js";
+import { waitMs } from "./lipstream/backoff.js";
 import { createAvatarPicker } from "./page/avatars.js";
 import { createJobsPanel } from "./page/jobs.js";
 import { listenForDrops, listenForKeys } from "./page/keys.js";
@@ -25,6 +26,7 @@ import { createTurns } from "./turn.js";
 
 const NUMBERS_EVERY_MS = 250;
 const LEVEL_EVERY_MS = 60;
+const BAR_EVERY_MS = 1000;
 
 const $ = (id) => document.getElementById(id);
 const meter = createMeter(CHUNK_S);
@@ -39,11 +41,11 @@ let config = {};
 let wish = { avatar: null, source: "sample", file: null, output: "frame" };
 let loading = null;
 
-const idle = createIdle(ui.video, (picture) => {
-  screen.fill(picture);
-  ui.showStage();
+const idle = createIdle(ui.video, drawIdle, (error) => {
+  note(error.message, "trouble");
+  ui.sayOnStage(`${error.message} Speech can be seen all the same.`);
 });
-const link = createLink(socketUrl, { onFrame: (frame) => turns.frame(frame), onEvent: receive, onRefused: (error) => status.refused(error) });
+const link = createLink(socketUrl, { onFrame: (frame) => turns.frame(frame), onEvent: receive, onRefused: refuse });
 const turns = createTurns({
   link,
   idle,
@@ -52,9 +54,10 @@ const turns = createTurns({
   onLook: look,
   onPhase(phase) {
     if (phase === "over") microphone.level(0);
+    if (phase === "heard") ui.showStage();
     status.phase(phase);
   },
-  onTrouble: (error) => status.tell(error),
+  onTrouble: complain,
 });
 const status = createStatus({ meter, turns, wish: () => wish });
 const picker = createAvatarPicker($("avatars"), chooseAvatar);
@@ -70,6 +73,23 @@ const sources = {
   conversation: () => conversationSource({ deviceId: microphone.deviceId, invite: () => invite(config), transcript }),
 };
 
+function drawIdle(picture) {
+  screen.fill(picture);
+  ui.showStage();
+}
+
+function complain(error) {
+  note(error.message, "trouble");
+  status.tell(error);
+}
+
+/** The session is over, and none like it will be tried. */
+function refuse(error) {
+  turns.cancel();
+  note(error.message, "trouble");
+  status.refused(error);
+}
+
 function receive(event) {
   const line = describe(event);
   if (line) note(line, event.type === "error" ? "trouble" : "note");
@@ -82,6 +102,7 @@ function receive(event) {
 }
 
 async function play() {
+  if (!wish.avatar) return;
   if (turns.phase !== "over") return turns.stop();
   if (wish.source === "file" && !wish.file) return ui.askForFile();
   transcript.clear();
@@ -96,6 +117,8 @@ function restart() {
   play();
 }
 
+const isSpeaking = () => turns.phase === "heard" || turns.phase === "closing";
+
 // what is wished for
 
 const sessionOptions = () => ({
@@ -107,7 +130,7 @@ const sessionOptions = () => ({
 });
 
 function connectAsWished() {
-  if (link.use(sessionOptions())) status.connecting();
+  if (wish.avatar && link.use(sessionOptions())) status.connecting();
 }
 
 function chooseSource(source) {
@@ -137,6 +160,7 @@ function chooseAvatar(name) {
 function look(avatar) {
   screen.fit(avatar);
   idle.load(avatar);
+  ui.sayOnStage("");
   ui.setName(avatar);
 }
 
@@ -168,7 +192,22 @@ async function settle() {
   status.rest();
 }
 
+/** Asks until the server is there. */
 async function open() {
+  const sinceMs = performance.now();
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await openNow();
+    } catch (error) {
+      if (!error.isPassing) return refuse(error);
+      const wait_ms = waitMs(attempt, performance.now() - sinceMs, error.code);
+      receive({ type: "reconnecting", code: error.code, message: error.message, wait_ms, attempt: attempt + 1 });
+      await new Promise((resolve) => setTimeout(resolve, wait_ms));
+    }
+  }
+}
+
+async function openNow() {
   [avatars, config] = await Promise.all([getJson("/api/avatars"), readConfig()]);
   if (avatars.length === 0) return ui.say("This server has no avatar. Import one, then reload the page.", "trouble");
   picker.show(avatars, avatars[0].name);
@@ -187,16 +226,14 @@ listenForKeys({
 });
 setInterval(() => {
   meter.refresh();
-  readout.show(meter.stats, turns.phase === "heard" || turns.phase === "closing");
+  readout.show(meter.stats, isSpeaking());
   ui.setProgress(turns.progress);
 }, NUMBERS_EVERY_MS);
+setInterval(() => readout.remember(meter.stats, isSpeaking()), BAR_EVERY_MS);
 setInterval(() => microphone.level(turns.handle?.level?.() ?? 0), LEVEL_EVERY_MS);
 addEventListener("pagehide", () => {
   turns.close();
   link.close();
 });
 addEventListener("pageshow", ({ persisted }) => persisted && connectAsWished());
-open().catch((error) => {
-  ui.setLink("down", "Offline");
-  status.tell(error);
-});
+open();

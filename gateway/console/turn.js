@@ -61,7 +61,7 @@ export function createTurns({ link, idle, meter, screen, onLook, onPhase, onTrou
       meter.sent();
     },
     flush,
-    interrupt,
+    interrupt: bargeIn,
     lost: (message) => mine === turn && fail(new Error(message)),
     trouble: onTrouble,
   });
@@ -72,7 +72,7 @@ export function createTurns({ link, idle, meter, screen, onLook, onPhase, onTrou
     // Behind an utterance that is still to come the head goes on from there; else from where the loop will be.
     if (!player.isBusy()) link.session?.begin(idle.promise(Math.ceil(leadS * avatar.fps)));
     player.expect(voice);
-    meter.opened();
+    meter.opened(avatar);
     if (turn.phase === "heard") return;
     turn.beganMs = performance.now();
     enter("waiting");
@@ -120,14 +120,21 @@ export function createTurns({ link, idle, meter, screen, onLook, onPhase, onTrou
     end();
   }
 
-  /** Barge-in: silence now, on both sides. A live source goes on. */
-  function interrupt() {
-    if (turn?.phase === "open") return;
-    if (!turn?.source.isLive || turn.phase === "closing") return cancel();
+  const canBargeIn = () => turn?.source.isLive && ["waiting", "heard"].includes(turn.phase);
+
+  /** Silence now, on both sides; the source goes on. */
+  function bargeIn() {
+    if (!canBargeIn()) return;
     link.session?.clear(player.shown());
     player.clear();
     turn.handle.cut?.();
     enter("open");
+  }
+
+  /** The user wants silence; where there is none to barge in on, the turn is over. */
+  function interrupt() {
+    if (canBargeIn()) bargeIn();
+    else if (turn?.phase !== "open") cancel();
   }
 
   return {
@@ -141,7 +148,9 @@ export function createTurns({ link, idle, meter, screen, onLook, onPhase, onTrou
     },
     get handle() {
       return turn?.handle ?? null;
-    },    /** How much of a recording has been heard, 0 to 1; 0 of what is live. */
+    },
+
+    /** How much of a recording has been heard, 0 to 1; 0 of what is live. */
     get progress() {
       return turn?.durationS ? Math.min(1, player.heardS() / turn.durationS) : 0;
     },
@@ -163,7 +172,10 @@ export function createTurns({ link, idle, meter, screen, onLook, onPhase, onTrou
     /** Another avatar while it goes on; at the same rate. */
     look(chosen) {
       avatar = chosen;
-      if (turn && turn.beganMs && !turn.isFed) player.split();
+      if (turn && turn.beganMs && !turn.isFed) {
+        player.split();
+        meter.opened(chosen);
+      }
       link.session?.switchAvatar(chosen.name);
     },
 

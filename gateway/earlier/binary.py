@@ -67,12 +67,6 @@ class VideoFrame(NamedTuple):
 Answer = Mouth | Failure | VideoFrame
 
 
-def pack_request(request: Request) -> bytes:
-    """The request's bytes."""
-    name = request.model_name.encode()
-    return _lengthed(name) + _U32.pack(request.frame_id) + _lengthed(request.audio)
-
-
 def unpack_request(message: bytes) -> Request:
     """The request in a message.
 
@@ -102,31 +96,6 @@ def pack(answer: Answer) -> bytes:
             return struct.pack("<BIB", _VIDEO_FRAME, frame_id, len(name)) + name + _lengthed(picture)
 
 
-def unpack(message: bytes) -> Answer:
-    """The answer in a message, as a client reads it.
-
-    Raises
-    ------
-    ProtocolError
-        The bytes are no answer.
-    """
-    reader = _Reader(message)
-    kind, frame_id = reader.u8("type"), reader.u32("frame_id")
-    answer: Answer
-    if kind == _VIDEO_FRAME:
-        name = reader.take(reader.u8("video_type_len"), "video_type")
-        answer = VideoFrame(frame_id, _text(name, "video_type"), reader.lengthed("picture"))
-    elif kind == _MOUTH:
-        processing_ms, picture = reader.u32("processing_ms"), reader.lengthed("picture")
-        answer = Mouth(frame_id, processing_ms, picture, _floats(reader.lengthed("bounds")))
-    elif kind == _ERROR:
-        answer = Failure(frame_id, reader.u32("processing_ms"), _text(reader.lengthed("message"), "message"))
-    else:
-        raise ProtocolError(f"type {kind} is not one of 0, 1, 2", field="type")
-    reader.end()
-    return answer
-
-
 class _Reader:
     """Takes fields off the front of a message."""
 
@@ -141,17 +110,11 @@ class _Reader:
         self._position += size
         return self._message[self._position - size : self._position]
 
-    def u8(self, field: str) -> int:
-        return self.take(1, field)[0]
-
     def u32(self, field: str, limit: int = _U32_MAX) -> int:
         value: int = _U32.unpack(self.take(_U32.size, field))[0]
         if value > limit:
             raise ProtocolError(f"{field}: {value} is above {limit}", field=field, limit=limit)
         return value
-
-    def lengthed(self, field: str) -> bytes:
-        return self.take(self.u32(f"{field}_len"), field)
 
     def end(self) -> None:
         if left := len(self._message) - self._position:
@@ -167,9 +130,3 @@ def _text(data: bytes, field: str) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise ProtocolError(f"{field} is not UTF-8", field=field) from error
-
-
-def _floats(data: bytes) -> tuple[float, ...]:
-    if len(data) % 4:
-        raise ProtocolError(f"bounds are float32, got {len(data)} bytes", field="bounds")
-    return struct.unpack(f"<{len(data) // 4}f", data)

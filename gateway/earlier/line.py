@@ -24,16 +24,16 @@ from common.media import BYTES_PER_SAMPLE
 from common.records import SessionRecord
 from common.tasks import stop
 from gateway.actions import Action
-from gateway.bus import Address, Listener
+from gateway.bus import LOOK_AFTER_S, Address, Listener
 from gateway.context import Gateway
 from gateway.earlier.messages import CHUNK_MS
 from gateway.idle import no_picture
 from gateway.metrics import parse_timings
-from gateway.session import SessionCore, SessionRules
+from gateway.rules import SessionRules
+from gateway.session import SessionCore
+from gateway.totals import Counted, observe_rings
 
 TICK_S: Final = 0.02
-LOOK_AFTER_S: Final = 0.25
-"""A frame awaited for longer is looked for in the ring: its notice may be lost."""
 AWAY_AFTER_S: Final = 5.0
 BUFFER_CHUNKS: Final = 3_000
 SLICE_CHUNKS: Final = 2
@@ -60,11 +60,12 @@ class Line:
     _asked_s: float | None = None
     _audio_s: float = 0.0
     _arrival_s: float = 0.0
-    _concealed: int = 0
+    _counted: Counted = field(init=False)
     _told: int = 0
 
     def __post_init__(self) -> None:
         settings = self.gateway.settings
+        self._counted = Counted(self.gateway.metrics)
         rules = SessionRules(
             sample_rate_hz=self.sample_rate_hz,
             in_flight_frames=settings.in_flight_frames,
@@ -177,6 +178,7 @@ class Line:
                 )  # fmt: skip
             except BusError as error:
                 await self.gateway.bus.note_outage(f"session {self.session}", error)
+            observe_rings(self.gateway.metrics, self.core, settings)
             await asyncio.sleep(settings.heartbeat_s)
 
     def _arrived(self, epoch: int, found: dict[int, bytes], timings: str = "") -> None:
@@ -206,8 +208,7 @@ class Line:
             self._has_actions.set()
         if self.core.delivered > self._told:
             self.fresh.set()
-        self.gateway.metrics.concealed.inc(self.core.concealed - self._concealed)
-        self._concealed = self.core.concealed
+        self._counted.count(self.core)
 
     def _is_dry(self, now_s: float) -> bool:
         """Whether the client has taken all there is and nothing has come for the length of a pause."""

@@ -20,7 +20,7 @@ from common.media import BYTES_PER_SAMPLE
 from common.records import SessionRecord
 from common.resample import StreamResampler
 from gateway.actions import Action, Append, Publish
-from gateway.bus import Address, Listener
+from gateway.bus import LOOK_AFTER_S, Address, Listener
 from gateway.context import Gateway
 from gateway.earlier.messages import SAMPLE_RATE_HZ, WINDOW_BYTES
 from gateway.earlier.pictures import CROP_QUALITY, loop_position
@@ -28,8 +28,6 @@ from gateway.metrics import Timings, parse_timings
 from gateway.segmenter import Heard, Segment
 
 TIMEOUT_S: Final = 10.0
-LOOK_AFTER_S: Final = 0.25
-"""A mouth awaited for longer is looked for in the ring: its notice may be lost."""
 AUDIO_MAX_BYTES: Final = 4 * WINDOW_BYTES
 
 Rect = tuple[int, int, int, int]
@@ -135,6 +133,7 @@ class Single:
     def _measure(self, painted: Painted, pcm: bytes) -> None:
         metrics = self.gateway.metrics
         metrics.frames.labels("speech").inc()
+        metrics.on_time.inc()
         self.gateway.hear(self.session, len(pcm) / BYTES_PER_SAMPLE / SAMPLE_RATE_HZ)
         metrics.latency.observe(painted.took_ms / 1000)
         metrics.observe_stages(painted.stages)
@@ -160,4 +159,5 @@ class Single:
             found = await self.gateway.bus.look(session, 0, [frame])
             if frame in found:
                 return found[frame], ""
+        self.gateway.metrics.late.inc()
         raise TaskError(f"no mouth within {TIMEOUT_S:.0f} s: the workers are busy or gone", retryable=True)

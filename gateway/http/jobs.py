@@ -9,7 +9,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
 from common.background import requests
-from common.background.files import JobFiles, files_at, told
+from common.background.files import JobFiles, StoreError, files_at, told
 from common.background.queue import new_id
 from common.background.requests import AvatarName, JobEntry, Quality
 from common.errors import InputError
@@ -155,7 +155,7 @@ async def _receive(request: HttpRequest, store: JobFiles, job: str, limit: int) 
 
 
 def _drop(store: JobFiles, job: str, file: BinaryIO) -> None:
-    with suppress(OSError):
+    with suppress(OSError, StoreError), told():
         file.close()
     store.drop_upload(job)
 

@@ -79,6 +79,8 @@ async def campaign(
         for number, speech in enumerate(speeches)
     ]
     done = []
+    while not all(heard):  # noqa: ASYNC110
+        await asyncio.sleep(_TRY_AGAIN_S)
     await asyncio.sleep(_CALM_S)
     for fault in faults:
         await world.until_whole(workers)

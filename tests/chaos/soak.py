@@ -2,8 +2,10 @@
 
     python -m tests.chaos.soak [--minutes 30] [--sessions 2] [--avatar demo] [--report DIR]
 
-The first fifth of the time is warm-up. Exit code 1 when Redis keeps keys or stream entries after the last session, or a
-session that was to be served broke off. Slopes are reported with the error of their fit.
+Processes are looked at every few seconds. Redis' memory goes up and down with who is there, so it is looked at when
+nobody is: every minute or two all leave, and what they had is waited for to go. The first fifth of the time is
+warm-up. Exit code 1 when Redis keeps keys or stream entries, a session that was to be served broke off, or something
+grows by more than 1 % an hour beyond the doubled error of its fit.
 """
 
 import argparse
@@ -13,7 +15,9 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
@@ -27,9 +31,11 @@ from tests.chaos.verdict import drift_ms
 from tests.chaos.visit import Visitor
 from tests.chaos.world import World, world
 
-SAMPLE_EVERY_S = 5.0
-GONE_WITHIN_S = 60.0
-"""A session that vanished is kept for its client to come back for `resume_s`, 30 s."""
+SAMPLE_EVERY_S: Final = 5.0
+ROUND_S: Final = 50.0
+KEPT: Final = {"resume_s": 5, "session_ttl_s": 30}
+"""A session that vanished is kept so long for its client to come back; what a worker writes last goes so much later."""
+GONE_WITHIN_S: Final = 60.0
 
 
 def main() -> None:
@@ -41,7 +47,7 @@ def main() -> None:
         growth.show(found, Console())
     if arguments.report:
         growth.write(found, arguments.report)
-    sys.exit(bool(found.left_over or found.errors))
+    sys.exit(bool(found.left_over or found.errors or growth.growing(found)))
 
 
 async def run(arguments: argparse.Namespace) -> Growth:
@@ -49,30 +55,38 @@ async def run(arguments: argparse.Namespace) -> Growth:
     workers = dict.fromkeys(STAGES, arguments.workers)
     manner = Manner(arguments.avatar, arguments.output)
     with tempfile.TemporaryDirectory() as folder:
-        async with world(workers, **settings_of(arguments.avatar, Path(folder))) as made:
-            spoken, over = speeches(arguments.sessions, 11.0), asyncio.Event()
+        changes = settings_of(arguments.avatar, Path(folder)) | KEPT
+        async with world(workers, **changes) as made:
             visitors = [
                 Visitor(made.urls[0], speech, manner, random.Random(f"{arguments.seed}-{number}"))
-                for number, speech in enumerate(spoken)
+                for number, speech in enumerate(speeches(arguments.sessions, 11.0))
             ]
-            visiting = [asyncio.create_task(visitor.come_and_go(over)) for visitor in visitors]
-            samples = await _watch(made, arguments.minutes * 60)
-            over.set()
-            await asyncio.gather(*visiting)
+            busy, rests, left = list[Sample](), list[Sample](), list[str]()
+            end_s = time.monotonic() + arguments.minutes * 60
+            while time.monotonic() < end_s and not left:
+                busy += await _round(made, visitors)
+                left = await left_over(made.redis, GONE_WITHIN_S)
+                rests.append(await growth.at_rest(made))
             return Growth(
-                samples=samples,
+                busy=busy,
+                rests=rests,
                 visits={kind: sum(v.visits[kind] for v in visitors) for kind in visitors[0].visits},
                 errors=[error for visitor in visitors for error in visitor.errors],
                 drifts_ms=[drift_ms(recording) for visitor in visitors for recording in visitor.spoken],
-                left_over=await left_over(made.redis, GONE_WITHIN_S),
+                left_over=left,
             )
 
 
-async def _watch(made: World, seconds: float) -> list[Sample]:
-    samples, end_s = [], time.monotonic() + seconds
+async def _round(made: World, visitors: Sequence[Visitor]) -> list[Sample]:
+    """They come and go for a while, and leave; looks at the processes meanwhile."""
+    over = asyncio.Event()
+    visiting = [asyncio.create_task(visitor.come_and_go(over)) for visitor in visitors]
+    samples, end_s = [], time.monotonic() + ROUND_S
     while time.monotonic() < end_s:
-        samples.append(await growth.sample(made))
+        samples.append(growth.of_processes(made))
         await asyncio.sleep(SAMPLE_EVERY_S)
+    over.set()
+    await asyncio.gather(*visiting)
     return samples
 
 

@@ -27,12 +27,15 @@ FAULTS: Final = (
     Fault("poison", "compositor"),
     Fault("kill", "redis"),
 )
+PATIENT: Final = {"skip_after_ms": 20_000, "frame_deadline_ms": 40_000}
+"""No frame is given up, however slow the machine is at starting a process again: all of them are to come."""
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     """Two live sessions, two gateways, two workers of each stage."""
-    settings = settings_of("tiny", tmp_path_factory.mktemp("chaos"))
+    settings = settings_of("tiny", tmp_path_factory.mktemp("chaos")) | PATIENT
     return asyncio.run(_campaign(settings))
 
 

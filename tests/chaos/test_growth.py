@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.chaos.growth import Sample, slopes
+from tests.chaos.growth import Growth, Sample, growing, slopes
 
 
 def samples(grow_an_hour: float, noise: float = 0.0) -> list[Sample]:
@@ -36,3 +36,14 @@ def test_a_process_that_was_not_always_there_has_no_slope() -> None:
     every = samples(0.0)
     assert slopes([*every[:-1], Sample(every[-1].at_s, {"other": 1.0})]) == []
     assert slopes(every[:2]) == []
+
+
+@pytest.mark.parametrize(("grow_an_hour", "noise", "found"), [(0.03, 0.0, ["rss"]), (0.005, 0.0, []), (0.02, 0.05, [])])
+def test_what_grows_beyond_a_percent_an_hour_and_beyond_its_noise_is_named(
+    grow_an_hour: float, noise: float, found: list[str]
+) -> None:
+    looks = samples(grow_an_hour, noise)
+    assert (
+        growing(Growth(busy=looks, rests=samples(0.0)[:0], visits={}, errors=[], drifts_ms=[], left_over=[])) == found
+    )
+    assert growing(Growth(busy=[], rests=looks, visits={}, errors=[], drifts_ms=[], left_over=[])) == found

@@ -61,6 +61,11 @@ def test_a_stall_is_what_a_fault_added_to_the_usual_delay() -> None:
     assert stall_ms(stalled, at_s + 4) == pytest.approx(0, abs=1e-6)
 
 
+def test_a_stall_that_outlasts_the_time_in_which_faults_are_felt_is_found_too() -> None:
+    held = {n: LATE_S + 5 - (n - 100) * FRAME_S for n in range(100, 225)}
+    assert stall_ms(recording(range(250), held), 100 + 100 * FRAME_S + LATE_S - 0.01) == pytest.approx(5_000)
+
+
 def test_who_was_not_speaking_felt_nothing() -> None:
     assert stall_ms(UNDISTURBED, 500.0) is None
     assert worst_stall_ms([UNDISTURBED], 500.0) is None

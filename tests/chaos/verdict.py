@@ -1,5 +1,6 @@
 """What recordings prove: nothing missing, nothing twice, order, equal bytes, and how long faults were felt; pure."""
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from statistics import median
@@ -54,8 +55,13 @@ def lateness_s(recording: Recording, begin_s: float, end_s: float) -> list[float
 
 
 def stall_ms(recording: Recording, at_s: float) -> float | None:
-    """The longest delay that a fault added to a frame of the session; None where the session was not speaking then."""
-    before, after = lateness_s(recording, at_s - FELT_S, at_s), lateness_s(recording, at_s, at_s + FELT_S)
+    """The longest delay that a fault added to a frame of the session; None where the session was not speaking then.
+
+    Where no frame came at all for as long as a fault is felt, it is that of the first one that did.
+    """
+    first_s = next((seen.at_s for seen in recording.seen if seen.at_s >= at_s), at_s)
+    before = lateness_s(recording, at_s - FELT_S, at_s) or lateness_s(recording, recording.started_s, at_s)
+    after = lateness_s(recording, at_s, max(at_s + FELT_S, math.nextafter(first_s, math.inf)))
     if not before or not after:
         return None
     return max(0.0, max(after) - median(before)) * 1000

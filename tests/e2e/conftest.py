@@ -5,12 +5,23 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
+import pytest_asyncio
+from playwright.async_api import Page, Route, expect
 
-from tests.e2e.browser import chromium, record_faults
+import gateway
+from tests.e2e.browser import SLOW_MS, chromium, record_faults
 from tests.e2e.processes import lipstream, redis_server, two_avatars
 from tests.e2e.recordings import write_wav
-from tests.e2e.watching import HEAR, Mouth, mouth_of_demo
+from tests.e2e.watching import HEAR, Mouth, eyes_of_demo, mouth_of_demo
+
+CONSOLE = Path(gateway.__file__).with_name("console")
+ORIGIN = "http://lipstream.test"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> None:
+    """What a page is to show it may show late."""
+    expect.set_options(timeout=SLOW_MS)
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +65,12 @@ def mouth(url: str) -> Mouth:
 
 
 @pytest.fixture(scope="session")
+def eyes(url: str) -> Mouth:
+    """Where in its template the demo's head is."""
+    return eyes_of_demo(url)
+
+
+@pytest.fixture(scope="session")
 def spoken_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the microphone hears."""
     return write_wav(tmp_path_factory.mktemp("microphone") / "speech.wav", 11)
@@ -68,3 +85,18 @@ async def page(url: str, spoken_wav: Path) -> AsyncIterator[Page]:
         await page.add_init_script(HEAR)
         yield page
     assert faults == []
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def blank() -> AsyncIterator[Page]:
+    """A page that has the console's modules, and nothing else."""
+
+    async def serve(route: Route) -> None:
+        path = CONSOLE / route.request.url.removeprefix(ORIGIN).lstrip("/")
+        await (route.fulfill(path=path) if path.is_file() else route.fulfill(body="", content_type="text/html"))
+
+    async with chromium() as browser:
+        page = await browser.new_page()
+        await page.route("**/*", serve)
+        await page.goto(ORIGIN)
+        yield page

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from tests.avatar_package import write_package
 from tests.pipeline import free_port
 
 START_TIMEOUT_S = 120
-STOP_TIMEOUT_S = 15
+STOP_TIMEOUT_S = 60
 
 
 @contextmanager
@@ -28,12 +29,19 @@ def redis_server() -> Iterator[str]:
     with prepared() as server:
         process = subprocess.Popen(server.command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         try:
-            while not server.socket.exists():
+            while not _listens(server.socket):
+                assert process.poll() is None, "this Redis does not start"
                 time.sleep(0.02)
             yield server.url
         finally:
             process.terminate()
             process.wait(STOP_TIMEOUT_S)
+
+
+def _listens(path: Path) -> bool:
+    """The file is there a moment before anybody listens."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 @contextmanager
@@ -72,7 +80,7 @@ def await_ready(url: str, is_alive: Callable[[], bool], log: Path | None = None)
     give_up_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < give_up_s and is_alive():
         try:
-            with urllib.request.urlopen(url, timeout=1) as answer:
+            with urllib.request.urlopen(url, timeout=10) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, TimeoutError, ConnectionError):

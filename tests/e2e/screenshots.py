@@ -9,17 +9,18 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
-from tests.e2e.browser import choose, chromium, open_console, reach, shown
+from tests.e2e.browser import SLOW_MS, choose, chromium, open_console, reach, shown
 from tests.e2e.processes import lipstream, redis_server, two_avatars
-from tests.e2e.recordings import write_wav
+from tests.e2e.recordings import SAMPLE, write_wav
 from tests.e2e.speech_service import SpeechService
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 LARGEST_BYTES = 300_000
 WIDE = (1280, 860)
 NARROW = (390, 844)
+TALL: ViewportSize = {"width": 1280, "height": 1280}
 
 
 class Shot(NamedTuple):
@@ -41,7 +42,19 @@ async def _look_behind(page: Page, service: SpeechService) -> None:
     await page.click("summary")
     await _speak(page, service)
     await page.wait_for_timeout(6_000)
+    # Only now: so large a stage costs a browser without a GPU most of its frames.
+    await page.set_viewport_size(TALL)
     await page.locator(".readout").scroll_into_view_if_needed()
+
+
+async def _work(page: Page, _: SpeechService) -> None:
+    await page.get_by_text("Background jobs").click()
+    await page.get_by_role("button", name="Build this avatar’s frames").click()
+    newest = page.locator("#jobs-list li").first
+    await expect(newest).to_have_attribute("data-state", "finished", timeout=SLOW_MS)
+    await page.set_input_files("#jobs-file", SAMPLE)
+    await expect(newest).to_contain_text("of 275", timeout=SLOW_MS)
+    await page.locator("#jobs").scroll_into_view_if_needed()
 
 
 async def _talk(page: Page, service: SpeechService) -> None:
@@ -64,7 +77,8 @@ async def _rest(page: Page, _: SpeechService) -> None:
 SHOTS = (
     Shot("console", WIDE, "dark", _speak),
     Shot("console-light", WIDE, "light", _speak),
-    Shot("console-behind", (1280, 1180), "light", _look_behind),
+    Shot("console-behind", WIDE, "light", _look_behind),
+    Shot("console-jobs", (1280, 1000), "dark", _work),
     Shot("console-conversation", (1280, 1080), "dark", _talk),
     Shot("console-phone", NARROW, "dark", _speak),
     Shot("console-phone-light", NARROW, "light", _rest),

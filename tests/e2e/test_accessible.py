@@ -1,30 +1,12 @@
 """Who cannot see, or cannot use a mouse, or has a small screen, uses the console too."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.e2e.accessible import PHONE, violations
 from tests.e2e.browser import choose, open_console, reach
-
-AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
-PHONE = {"width": 390, "height": 844}
-CHECK = """
-async () => {
-  const runOnly = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
-  const { violations } = await axe.run(document, { runOnly });
-  const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
-  return serious.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`)]);
-}
-"""
-
-
-async def _violations(page: Page) -> list[Any]:
-    # Inside the page's own policy; a script element from here would be against it.
-    await page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: list[Any] = await page.evaluate(CHECK)
-    return found
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -33,10 +15,10 @@ async def test_axe_finds_nothing_serious(page: Page, url: str, theme: Any) -> No
     await open_console(page, url)
     await page.click("summary")
     await choose(page, "conversation")
-    assert await _violations(page) == []
+    assert await violations(page) == []
     await page.keyboard.press("?")
     await expect(page.locator("#help")).to_be_visible()
-    assert await _violations(page) == []
+    assert await violations(page) == []
 
 
 async def test_a_chosen_theme_wins_over_the_system_and_stays(page: Page, url: str) -> None:

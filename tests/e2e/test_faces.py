@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-from tests.e2e.browser import SLOW_MS, events, open_console, reach, stats
+from tests.e2e.browser import SLOW_MS, events, open_console, reach, stats, until_past
 
 BOTH_MODES = """
 async () => {
@@ -80,7 +80,7 @@ async def test_the_console_speaks_with_the_mouth_alone(page: Page, url: str) -> 
     await expect(page.locator("#log")).to_contain_text("mouth only", timeout=SLOW_MS)
     await page.click("#play")
     await reach(page, "speaking")
-    await asyncio.sleep(2)
+    await until_past(page, 50)
     numbers = await stats(page)
     assert numbers["framesShown"] > 0
     assert 0 < numbers["bytesPerS"] < 600_000

@@ -6,9 +6,9 @@ import av
 import httpx
 from playwright.async_api import Page, expect
 
+from tests.e2e.accessible import PHONE, violations
 from tests.e2e.browser import SLOW_MS, open_console
 from tests.e2e.recordings import write_wav
-from tests.e2e.test_accessible import PHONE, _violations
 
 
 async def test_a_recording_is_rendered_watched_and_saved(page: Page, url: str, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ async def test_axe_finds_nothing_serious_in_the_panel_and_it_fits_a_phone(page: 
     await page.get_by_role("button", name="Build this avatar’s frames").click()
     await page.set_input_files("#jobs-file", write_wav(tmp_path / "long.wav", 300))
     await expect(page.get_by_role("progressbar", name="Progress: Video of demo").first).to_be_visible()
-    assert await _violations(page) == []
+    assert await violations(page) == []
     await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     assert await page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
     async with httpx.AsyncClient(base_url=url) as http:

@@ -1,20 +1,12 @@
 """What the console's client keeps of what was said and heard: `lipstream/log.js` and what is beside it."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Page, Route
-
-import gateway
-from tests.e2e.browser import chromium
+from playwright.async_api import Page
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CONSOLE = Path(gateway.__file__).with_name("console")
-ORIGIN = "http://lipstream.test"
 TOOLS = """
   const [{ createLog }, { createHeard }, { createNumbers, BEGINNING }, { messages }] = await Promise.all(
     ["log", "heard", "numbers", "messages"].map((name) => import(`/lipstream/${name}.js`)));
@@ -25,21 +17,6 @@ TOOLS = """
   const take = () => log.take().map(word).join(", ");
 """
 """Samples have the value of their place, so that `take` tells which ones were taken."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def blank() -> AsyncIterator[Page]:
-    """A page that has the console's modules, and nothing else."""
-
-    async def serve(route: Route) -> None:
-        path = CONSOLE / route.request.url.removeprefix(ORIGIN).lstrip("/")
-        await (route.fulfill(path=path) if path.is_file() else route.fulfill(body="", content_type="text/html"))
-
-    async with chromium() as browser:
-        page = await browser.new_page()
-        await page.route("**/*", serve)
-        await page.goto(ORIGIN)
-        yield page
 
 
 async def outcome(page: Page, script: str) -> Any:

@@ -44,7 +44,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def _await_ping(socket: Path) -> None:
     with BlockingRedis(unix_socket_path=str(socket)) as client:
-        for _ in range(200):
+        for _ in range(1_500):
             try:
                 client.ping()
             except exceptions.ConnectionError:

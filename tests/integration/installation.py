@@ -1,5 +1,7 @@
-"""A whole installation as in production: each process with its own user of Redis, every connection over TLS with a
-private authority, logs as JSON."""
+"""A whole installation as in production.
+
+Each process has its own user of Redis, every connection is over TLS with a private authority, and logs are JSON.
+"""
 
 import contextlib
 import json
@@ -20,8 +22,8 @@ from tests.secured import Secured, secured
 
 STAGES = ("audio", "inference", "compositor")
 WORKERS = (*STAGES, "jobs")
-START_S = 90
-STOP_S = 20
+START_S = 120
+STOP_S = 60
 API_KEY = "an-api-key-of-an-application"
 SECRETS = {
     "api_keys": f"app:{API_KEY}",
@@ -58,7 +60,7 @@ class Installation(NamedTuple):
             redis_url=self.redis.url, redis_ca_file=self.ca, redis_username=operator.name,
             redis_password=operator.password,
         )  # fmt: skip
-        return subprocess.run([*CLI, *command], env=environment, capture_output=True, text=True, timeout=60)
+        return subprocess.run([*CLI, *command], env=environment, capture_output=True, text=True, timeout=120)
 
     def stop(self) -> dict[str, int]:
         """Let all processes leave; their exit codes."""
@@ -80,7 +82,7 @@ def installation(folder: Path, root: Authority, avatars: Path) -> Iterator[Insta
     }  # fmt: skip
     with secured(folder, root) as redis, contextlib.ExitStack() as stack:
         port, user = free_port(), redis.users["gateway"]
-        shared["jobs_url"] = folder / "jobs"
+        shared |= {"jobs_url": folder / "jobs", "recordings_url": folder / "recordings", "recordings_keep_days": 30}
         logs = {role: folder / f"{role}.log" for role in ("gateway", *WORKERS)}
         settings: dict[str, dict[str, Any]] = {
             role: shared | {"redis_url": redis.url_of(role), "metrics_port": free_port()} for role in WORKERS
@@ -115,7 +117,7 @@ def _await_ready(made: Installation) -> None:
     trusted, give_up_s = ssl.create_default_context(cafile=made.ca), time.monotonic() + START_S
     while time.monotonic() < give_up_s and all(process.poll() is None for process in made.processes.values()):
         try:
-            with urllib.request.urlopen(f"{made.http}/readyz", timeout=2, context=trusted):
+            with urllib.request.urlopen(f"{made.http}/readyz", timeout=10, context=trusted):
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from tests.integration.redis_servers import free_port
+from tests.integration.redis_servers import free_node_port
 
 CHUNK_BYTES = 65_536
 
@@ -15,7 +15,7 @@ class Proxy:
     """Passes everything on to a port of this machine, unless told otherwise."""
 
     server_port: int
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=free_node_port)
     _server: asyncio.Server | None = None
     _ends: set[asyncio.StreamWriter] = field(default_factory=set)
     _flows: asyncio.Event = field(default_factory=asyncio.Event)

@@ -18,9 +18,10 @@ from redis import exceptions
 
 from cli.embedded_redis import find_binary
 from common.errors import BusError
+from tests import pipeline
 
 SLOTS = 16_384
-NODE_TIMEOUT_MS = 600
+NODE_TIMEOUT_MS = 2_000
 """A node of a cluster that is silent for so long counts as failed, and so does a master for its sentinels."""
 BUS_OFFSET = 10_000
 """A node's port for the other nodes lies so far above its port for clients."""
@@ -36,15 +37,13 @@ def binary() -> Path:
         pytest.skip(str(error))
 
 
-def free_port() -> int:
+def free_node_port() -> int:
     """A port that is free, and whose port for the cluster's bus is."""
     while True:
-        with socket.socket() as probe, socket.socket() as bus:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                bus.bind(("127.0.0.1", port + BUS_OFFSET))
-                return port
+        port = pipeline.free_port()
+        with socket.socket() as bus, contextlib.suppress(OSError):
+            bus.bind(("127.0.0.1", port + BUS_OFFSET))
+            return port
 
 
 @dataclass(slots=True)
@@ -74,7 +73,7 @@ class Server:
 
     def ask(self, *command: str | int) -> Any:
         """The answer to one command."""
-        with BlockingRedis(port=self.port, socket_timeout=5) as client:
+        with BlockingRedis(port=self.port, socket_timeout=30) as client:
             return client.execute_command(*command)
 
     def kill(self) -> None:
@@ -86,18 +85,24 @@ class Server:
             self.process = None
 
 
-def await_that(happened: Callable[[], object], otherwise: str, timeout_s: float = 15) -> None:
+def await_that(happened: Callable[[], object], otherwise: str, timeout_s: float = 60) -> None:
+    if not _happens(happened, timeout_s):
+        pytest.fail(otherwise)
+
+
+def _happens(happened: Callable[[], object], timeout_s: float) -> bool:
     end_s = time.monotonic() + timeout_s
     while not happened():
         if time.monotonic() > end_s:
-            pytest.fail(otherwise)
+            return False
         time.sleep(0.02)
+    return True
 
 
 @contextlib.contextmanager
 def started(folder: Path, *options: str, port: int | None = None) -> Iterator[Server]:
     """A server without persistence."""
-    port = port or free_port()
+    port = port or free_node_port()
     own = folder / str(port)
     own.mkdir()
     basic = [str(binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
@@ -118,11 +123,10 @@ def cluster(folder: Path, *, masters: int = 3, replicas: int = 0) -> Iterator[li
         nodes = [stack.enter_context(started(folder, *options)) for _ in range(masters + replicas)]
         for number, node in enumerate(nodes):
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
         bounds = [SLOTS * number // masters for number in range(masters + 1)]
         for node, first, stop in zip(nodes, bounds, bounds[1:], strict=False):
             node.ask("CLUSTER", "ADDSLOTS", *range(first, stop))
-        await_that(lambda: all(_knows(node, len(nodes)) for node in nodes), "the nodes do not find each other")
+        _introduce(nodes)
         for replica, master in zip(nodes[masters:], nodes, strict=False):
             replica.ask("CLUSTER", "REPLICATE", node_id(master))
         for replica in nodes[masters:]:
@@ -136,6 +140,16 @@ def cluster_url(nodes: Sequence[Server]) -> str:
 
 def node_id(node: Server) -> str:
     return str(node.ask("CLUSTER", "MYID"), "ascii")
+
+
+def _introduce(nodes: Sequence[Server]) -> None:
+    """Let all nodes know each other. A node forgets one that takes longer than a second to answer its first word."""
+    for _ in range(10):
+        for node in nodes[1:]:
+            nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
+        if _happens(lambda: all(_knows(node, len(nodes)) for node in nodes), 6):
+            return
+    pytest.fail("the nodes do not find each other")
 
 
 def _await_replica(server: Server) -> None:
@@ -171,7 +185,7 @@ def watched(folder: Path, *, sentinels: int = 3) -> Iterator[Watched]:
 
 @contextlib.contextmanager
 def _sentinel(folder: Path, master_port: int, quorum: int) -> Iterator[Server]:
-    port = free_port()
+    port = free_node_port()
     own = folder / str(port)
     own.mkdir()
     settings = own / "sentinel.conf"

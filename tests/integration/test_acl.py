@@ -113,6 +113,7 @@ MAY: Final[dict[str, dict[str, str]]] = {
         "operator": LOOKS,
     },
     "rq:job:0123456789abcdef": {"gateway": RQ, "jobs": RQ},
+    "recordings:pruned": {"jobs": "SET"},
     "of:another:program": {},
 }  # fmt: skip
 """Who may do what; what is not written here is refused. An inbox also fits the pattern of a gateway's heartbeat."""

@@ -1,7 +1,6 @@
 """The whole pipeline on a Redis Cluster: a session's keys share a slot, everything else lies where it may."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,11 @@ from common.batch import Batch
 from common.redis_client import close, connect
 from gateway.http.workers import STAGES, living
 from tests.integration.redis_servers import Server, cluster, cluster_url, node_id
-from tests.integration.talking import speaks_again, talk
-from tests.integration.test_pipeline import RATE_HZ, offline, speechlike, stream
-from tests.pipeline import running, stages_are_empty, until, what_stays
+from tests.integration.talking import BACK_S, outlive
+from tests.pipeline import LATE_MS, running, stages_are_empty, until, until_it_speaks, what_stays
+from tests.speech import RATE_HZ, offline, speechlike, stream
 
 MOVE_TIMEOUT_MS = 2_000
-TALK_S = 9.0
-"""The nodes need `cluster-node-timeout`, then they elect: two to three seconds on a machine with nothing else to do."""
 WORK = ("stage:audio", "stage:inference:default", "stage:compositor")
 
 
@@ -74,11 +71,11 @@ async def _key_on(redis: Redis, node: Server) -> str:
 
 async def test_a_message_waits_for_what_it_speaks_of(nodes: list[Server]) -> None:
     """Nodes do not wait for each other: a task must not be there before its payload, on a slower node, is."""
-    redis = connect(cluster_url(nodes))
+    redis = connect(cluster_url(nodes), block_ms=LATE_MS)
     try:
         await redis.flushall()
         here, there = await _key_on(redis, nodes[0]), await _key_on(redis, nodes[1])
-        nodes[0].ask("CLIENT", "PAUSE", 300, "ALL")
+        nodes[0].ask("CLIENT", "PAUSE", LATE_MS, "WRITE")
         batch = Batch.of(redis)
         batch.then.set(there, "the message")
         batch.first.set(here, "what it speaks of")
@@ -86,6 +83,7 @@ async def test_a_message_waits_for_what_it_speaks_of(nodes: list[Server]) -> Non
         await asyncio.sleep(0.15)
         assert not sending.done()
         assert await redis.get(there) is None
+        nodes[0].ask("CLIENT", "UNPAUSE")
         await sending
         assert await redis.mget_nonatomic(here, there) == [b"what it speaks of", b"the message"]  # type: ignore[attr-defined]
     finally:
@@ -98,7 +96,7 @@ async def test_streams_and_sessions_that_move_to_another_node_are_found_there(
     clip = speechlike(RATE_HZ * 3)
     async with running(cluster_url(nodes), avatars_folder) as pipeline:
         speaking = asyncio.create_task(stream(pipeline, "tiny", clip, pause_s=0.02))
-        await asyncio.sleep(0.3)
+        await until_it_speaks(pipeline)
         (session,) = await sessions.every(pipeline.redis)
         for key in (*WORK, keys.session(session)):
             await asyncio.to_thread(move, nodes[:3], key)
@@ -111,11 +109,6 @@ async def test_a_master_that_dies_is_replaced_by_its_replica_and_sessions_speak_
 ) -> None:
     """The last test: it costs the cluster its first node."""
     clip = speechlike(RATE_HZ)
-    async with running(cluster_url(nodes), avatars_folder) as pipeline:
-        talking = [asyncio.create_task(talk(pipeline, TALK_S)) for _ in range(2)]
-        await asyncio.sleep(1)
-        nodes[0].kill()
-        killed_s = time.monotonic()
-        for shown in await asyncio.gather(*talking):
-            assert speaks_again(shown, killed_s)
+    async with running(cluster_url(nodes), avatars_folder, outage_s=BACK_S) as pipeline:
+        await outlive(pipeline, nodes[0].kill)
         assert await stream(pipeline, "tiny", clip) == offline(tiny_avatar, clip, RATE_HZ)

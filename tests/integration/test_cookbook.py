@@ -18,8 +18,8 @@ from common import keys
 from common.avatars.package import default_folder
 from lipstream_client import Session, connect
 from tests.cookbook import commands, matches
-from tests.integration.test_pipeline import speechlike
-from tests.pipeline import Pipeline, running
+from tests.pipeline import Pipeline, running, until
+from tests.speech import speechlike
 
 PAGE = Path(__file__).parents[2] / "docs" / "redis.md"
 RATE_HZ = 16_000
@@ -45,15 +45,6 @@ async def run(argv: list[str], redis_url: str, folder: Path) -> list[str]:
     )
     output, _ = await asyncio.wait_for(process.communicate(), 120)
     return output.decode().rstrip("\n").split("\n") if output.strip() else []
-
-
-async def until(happened: Any, timeout_s: float = 60) -> Any:
-    """What a look at Redis gives, once it gives something."""
-    for _ in range(int(timeout_s / 0.02)):
-        if found := await happened():
-            return found
-        await asyncio.sleep(0.02)
-    raise TimeoutError
 
 
 async def waiting_tasks(redis: Redis) -> list[tuple[bytes, Any]]:
@@ -83,18 +74,18 @@ async def _fallen_ill(pipeline: Pipeline) -> AsyncIterator[dict[str, str]]:
     async with connect(pipeline.url, avatar="demo", sample_rate=RATE_HZ, pace="lossless") as session:
         reading = asyncio.create_task(read(session))
         await session.send_audio(speechlike(3 * RATE_HZ))
-        [sid] = [name.decode() for name in await until(lambda: sessions(redis))]
-        await until(lambda: shown(redis, sid))
+        [sid] = [name.decode() for name in await until(lambda: sessions(redis), 60)]
+        await until(lambda: shown(redis, sid), 60)
         inference.stopping.set()
-        await until(lambda: left(redis, inference.worker_id))
+        await until(lambda: left(redis, inference.worker_id), 60)
         await session.send_audio(speechlike(2 * RATE_HZ))
-        tasks = await until(lambda: tasks_with(redis, FRAME))
+        tasks = await until(lambda: tasks_with(redis, FRAME), 60)
         # A worker takes a task and is never heard of again.
         stream: Any = {keys.stage("inference", "default"): ">"}
         await redis.xreadgroup(keys.GROUP, "studio-4712-77aa10", stream, count=1)
         for task in [task for _, task in tasks if task.first > FRAME][-2:]:
             await redis.xadd(keys.stage("compositor"), task.to_fields() | {"payload": "rubbish"})
-        letters = await until(lambda: given_up(redis, 2))
+        letters = await until(lambda: given_up(redis, 2), 60)
         names = {
             "0b1d9d3f7c0e4b5f8a6d2c4e9f107a35": sid,
             "0b1d9d3f": sid[:8],

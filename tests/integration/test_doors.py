@@ -39,7 +39,7 @@ async def locked(redis_server: str, avatars_folder: Path) -> AsyncIterator[Pipel
 
 async def heard(link: ClientConnection, kind: str) -> dict[str, Any]:
     """The next message of a kind; others before it are passed over."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             message = await link.recv()
             if isinstance(message, str) and (content := json.loads(message))["type"] == kind:
@@ -55,14 +55,14 @@ async def refused(link: ClientConnection) -> tuple[str, int]:
     """The code of the error and that of the close."""
     error = await heard(link, "error")
     with pytest.raises(ConnectionClosed) as caught:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await link.recv()
     assert caught.value.rcvd is not None
     return error["code"], caught.value.rcvd.code
 
 
 async def session_token(pipeline: Pipeline, **body: Any) -> str:
-    async with httpx.AsyncClient(base_url=pipeline.http) as http:
+    async with httpx.AsyncClient(base_url=pipeline.http, timeout=60) as http:
         answer = await http.post("/api/session-tokens", json=body, headers=BEARER)
         return str(answer.json()["token"])
 
@@ -177,7 +177,7 @@ async def test_a_key_begins_so_many_sessions_a_minute(redis_server: str, avatars
 async def test_an_operator_ends_a_session_and_its_client_is_told(locked: Pipeline) -> None:
     async with (
         connect(f"{locked.url}?token={OTHER}", subprotocols=OURS) as link,
-        httpx.AsyncClient(base_url=locked.http, headers=BEARER) as http,
+        httpx.AsyncClient(timeout=60, base_url=locked.http, headers=BEARER) as http,
     ):
         sid = (await starts(link))["session"]
         (listed,) = (await http.get("/api/sessions")).json()["sessions"]
@@ -201,12 +201,13 @@ async def test_a_client_that_reads_nothing_is_cut_off(redis_server: str, avatars
 
 @contextlib.asynccontextmanager
 async def deaf(url: str, message: dict[str, Any]) -> AsyncIterator[None]:
-    """A client that upgrades, says one thing, and never reads."""
+    """A client that upgrades, says one thing, and reads nothing of what follows."""
     place = urlsplit(url)
     with socket.socket() as link:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         link.connect((place.hostname, place.port))
         link.setblocking(False)
+        loop = asyncio.get_running_loop()
         head = [
             f"GET /ws HTTP/1.1\r\nHost: {place.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
@@ -214,8 +215,10 @@ async def deaf(url: str, message: dict[str, Any]) -> AsyncIterator[None]:
         body = json.dumps(message).encode()
         assert len(body) < 126
         link.send("".join(head).encode())
-        # It is not told when it may speak, and what comes with the request is dropped.
-        await asyncio.sleep(0.3)
+        # What comes with the request is dropped: its answer is waited for, and no byte behind it is read.
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += await loop.sock_recv(link, 1)
         link.send(bytes([0x81, 0x80 | len(body), 0, 0, 0, 0]) + body)
         yield
 
@@ -250,7 +253,7 @@ async def test_an_earlier_client_needs_a_key_too(locked: Pipeline) -> None:
 
 
 async def test_http_needs_a_key_where_sessions_do(locked: Pipeline) -> None:
-    async with httpx.AsyncClient(base_url=locked.http) as http:
+    async with httpx.AsyncClient(timeout=60, base_url=locked.http) as http:
         assert (await http.get("/")).status_code == 200
         assert (await http.get("/healthz")).status_code == 200
         assert (await http.get("/api/avatars")).status_code == 401

@@ -18,6 +18,7 @@ from common.frames import FrameHeader
 from common.resample import StreamResampler
 from common.settings import Settings
 from gateway.earlier import binary, line
+from tests import earlier
 from tests.avatar_package import write_package
 from tests.pipeline import Pipeline, running, until, what_stays
 from workers.offline.render import load_stages, render_frames
@@ -284,14 +285,14 @@ async def test_one_socket_may_mix_the_families(pipeline: Pipeline) -> None:
         await client.speak(speech(20))
         mouths = 0
         for _ in range(5):
-            await socket.send(binary.pack_request(binary.Request("reference", 1, speech(16))))
+            await socket.send(earlier.pack_request(binary.Request("reference", 1, speech(16))))
             await client.say("get_frame")
             await client.say("get_video_frame", frame_id=1)
         async with asyncio.timeout(30):
             while mouths < 10:
                 message = await socket.recv()
                 if isinstance(message, bytes):
-                    assert isinstance(binary.unpack(message), binary.Mouth if mouths % 2 == 0 else binary.VideoFrame)
+                    assert isinstance(earlier.unpack(message), binary.Mouth if mouths % 2 == 0 else binary.VideoFrame)
                     mouths += 1
 
 

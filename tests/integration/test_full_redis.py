@@ -14,9 +14,9 @@ from common.errors import BusError
 from common.redis_client import check_server, connect
 from lipstream_client import LipstreamClientError
 from lipstream_client import connect as connect_client
-from tests.integration.test_pipeline import RATE_HZ, offline, speechlike, stream
-from tests.integration.test_worker import DONE, opened, outcome, put, session, task
-from tests.pipeline import running
+from tests.integration.one_stage import DONE, opened, outcome, put, session, task
+from tests.pipeline import running, until_it_speaks
+from tests.speech import RATE_HZ, offline, speechlike, stream
 
 __all__ = ["session"]
 
@@ -71,7 +71,7 @@ async def test_a_session_outlives_a_full_redis_without_losing_a_frame_and_new_on
     clip = speechlike(RATE_HZ * 2)
     async with running(redis_server, avatars_folder) as pipeline:
         talking = asyncio.create_task(stream(pipeline, "tiny", clip, pause_s=0.03))
-        await asyncio.sleep(0.7)
+        await until_it_speaks(pipeline)
         await redis.config_set("maxmemory", 1)
         with pytest.raises(LipstreamClientError, match="Redis is full") as refusal:
             async with connect_client(pipeline.url, avatar="tiny"):

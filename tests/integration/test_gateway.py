@@ -1,6 +1,7 @@
 """The gateway over the wire: bad input gets a typed error that names field and limit, and nobody else notices."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +26,7 @@ async def pipeline(redis_server: str, avatars_folder: Path) -> AsyncIterator[Pip
 
 async def heard(socket: ClientConnection, kind: str) -> dict[str, Any]:
     """The next message of a kind; frames and others before it are passed over."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             message = await socket.recv()
             if isinstance(message, str) and (content := json.loads(message))["type"] == kind:
@@ -51,7 +52,7 @@ async def finishes(socket: ClientConnection, frames: int) -> None:
 
 async def ready(http: httpx.AsyncClient, missing: list[str]) -> httpx.Response:
     """The answer of /readyz, once that is what is missing."""
-    for _ in range(100):
+    for _ in range(600):
         answer = await http.get("/readyz")
         if answer.json()["missing"] == missing:
             return answer
@@ -124,7 +125,8 @@ async def test_a_message_far_beyond_the_limit_closes_its_own_socket_only(pipelin
     async with connect(pipeline.url) as bad, connect(pipeline.url) as neighbour:
         await started(bad)
         await started(neighbour)
-        await bad.send(b"\0" * 1_000_000)
+        with contextlib.suppress(ConnectionClosed):  # it may be closed before all of it has left
+            await bad.send(b"\0" * 1_000_000)
         with pytest.raises(ConnectionClosed) as caught:
             await heard(bad, "ended")
         assert caught.value.rcvd is not None
@@ -180,7 +182,7 @@ async def test_the_gateway_sends_idle_frames_on_request(pipeline: Pipeline) -> N
     async with connect(pipeline.url) as socket:
         await heard(socket, "hello")
         await say(socket, **(START | {"idle": "server", "pace": "live"}))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             frames = [m for m in [await socket.recv() for _ in range(6)] if isinstance(m, bytes)]
         assert all(int.from_bytes(m[4:6], "little") == 1 for m in frames)
         assert [int.from_bytes(m[24:28], "little") for m in frames] == list(range(len(frames)))
@@ -242,7 +244,7 @@ async def test_every_key_of_a_session_expires_should_its_gateway_die(pipeline: P
 
 
 async def test_health_readiness_and_metrics(pipeline: Pipeline) -> None:
-    async with httpx.AsyncClient(base_url=pipeline.http) as http:
+    async with httpx.AsyncClient(base_url=pipeline.http, timeout=60) as http:
         assert (await http.get("/healthz")).json() == {"status": "alive"}
         await ready(http, missing=[])
         async with connect(pipeline.url) as socket:
@@ -259,19 +261,19 @@ async def test_readiness_names_the_stage_that_is_missing(redis_server: str, avat
         for worker in pipeline.workers:
             if worker.stage.name == "inference":
                 worker.stopping.set()
-        async with httpx.AsyncClient(base_url=pipeline.http) as http:
+        async with httpx.AsyncClient(base_url=pipeline.http, timeout=60) as http:
             assert (await ready(http, missing=["inference"])).status_code == 503
 
 
 @pytest.mark.parametrize("path", ["nobody", "..%2f..%2fetc", "%2e%2e", "tiny%00"])
 async def test_no_name_in_a_path_reaches_the_disk(pipeline: Pipeline, path: str) -> None:
-    async with httpx.AsyncClient(base_url=pipeline.http) as http:
+    async with httpx.AsyncClient(base_url=pipeline.http, timeout=60) as http:
         for file in ("template.mp4", "thumbnail.jpg", "frames/0.jpg"):
             assert (await http.get(f"/api/avatars/{path}/{file}")).status_code == 404
 
 
 async def test_the_avatars_files_are_served(pipeline: Pipeline) -> None:
-    async with httpx.AsyncClient(base_url=pipeline.http) as http:
+    async with httpx.AsyncClient(base_url=pipeline.http, timeout=60) as http:
         (avatar,) = (await http.get("/api/avatars")).json()
         assert (avatar["name"], avatar["fps"], avatar["template_frames"]) == ("tiny", 25, 12)
         video = await http.get("/api/avatars/tiny/template.mp4", headers={"Range": "bytes=0-9"})

@@ -13,8 +13,8 @@ from websockets.frames import Frame, Opcode
 
 import lipstream_client
 from common.avatars.package import Avatar
-from tests.integration.test_pipeline import offline, speechlike
 from tests.pipeline import Pipeline, running, until
+from tests.speech import offline, speechlike
 
 RATE_HZ = 16_000
 START = {"type": "start", "avatar": "tiny", "sample_rate": RATE_HZ, "pace": "lossless", "format": "f32le"}

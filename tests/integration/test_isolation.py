@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect as open_socket
 
 from common.avatars.package import Avatar, load
-from common.contracts import Task
+from common.contracts import OFFERED_QUALITIES, Task
 from common.frames import FrameHeader
 from common.jobs import Job
 from common.media import BYTES_PER_SAMPLE
@@ -38,7 +38,6 @@ from workers.offline.render import tasks_of
 
 NAMES = ("tiny", "twin")
 RATES_HZ = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)
-QUALITIES = (60, 75, 85, 95)
 SESSIONS = 26
 VANISHING = 6
 
@@ -140,7 +139,9 @@ def plan_of(seed: int) -> Plan:
         utterances.append(Utterance(rng.choice(NAMES), pcm, is_cut, rng.uniform(0, 0.3)))
     chunk_bytes = 2 * max(1, rate_hz * rng.choice([5, 20, 40, 97, 1_000]) // 1000)
     pause_s = rng.choice([0.0, 0.0, 0.005])
-    return Plan(rate_hz, rng.choice(["frame", "patch"]), rng.choice(QUALITIES), chunk_bytes, pause_s, tuple(utterances))
+    return Plan(
+        rate_hz, rng.choice(["frame", "patch"]), rng.choice(OFFERED_QUALITIES), chunk_bytes, pause_s, tuple(utterances)
+    )
 
 
 async def say(session: Session, plan: Plan) -> None:
@@ -266,7 +267,7 @@ def pieces() -> st.SearchStrategy[list[Piece]]:
         return Piece(first.model_copy(update=changes), pcm)
 
     small = st.integers(0, 1)
-    outputs, qualities = st.sampled_from(["frame", "patch"]), st.sampled_from([50, *QUALITIES, 90, 99])
+    outputs, qualities = st.sampled_from(["frame", "patch"]), st.sampled_from([50, *OFFERED_QUALITIES, 90, 99])
     one = st.builds(piece, small, small, st.sampled_from(NAMES), st.sampled_from([0, 8]), small, outputs, qualities)
     return st.lists(one, min_size=6, max_size=18)
 
@@ -300,7 +301,7 @@ def test_a_worker_that_serves_everybody_gives_each_what_one_of_its_own_would(
 
 
 def test_idle_pictures_of_avatars_and_qualities_are_never_mixed_up(folder: Path) -> None:
-    kinds = [(name, quality) for name in NAMES for quality in (*QUALITIES, 99)]
+    kinds = [(name, quality) for name in NAMES for quality in (*OFFERED_QUALITIES, 99)]
     first = {kind: template_jpeg(avatar_of(folder, kind[0]), 3, kind[1]) for kind in kinds}
     assert len(set(first.values())) == len(kinds)
     rng = random.Random(4)

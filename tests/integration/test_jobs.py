@@ -29,7 +29,7 @@ from tests.pipeline import running, until
 from tests.recorded import record
 from tests.unit.workers.jobs.test_kinds import speech
 
-WAIT_S = 60
+WAIT_S = 90
 
 
 class Worker(NamedTuple):
@@ -91,10 +91,21 @@ class Place(NamedTuple):
             return len([*container.decode(video=0)])
 
 
-async def until_finished(place: Place, job: str) -> JobEntry:
-    """The job, once it has ended, by another way than over HTTP."""
-    await until(lambda: place.gateway.jobs.entry(job).state in ENDED, WAIT_S)
-    return place.gateway.jobs.entry(job)
+async def until_so(place: Place, job: str, hoped: Callable[[JobEntry], bool]) -> JobEntry:
+    """The job, once it is as hoped, by another way than over HTTP."""
+    for _ in range(WAIT_S * 20):
+        if hoped(entry := place.gateway.jobs.entry(job)):
+            return entry
+        await asyncio.sleep(0.05)
+    raise TimeoutError
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process runs no more, be it that nobody has noticed yet."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.fixture
@@ -117,7 +128,7 @@ async def place(redis_server: str, avatars_folder: Path, tmp_path: Path) -> Asyn
 
     async with (
         running(redis_server, avatars_folder, avatars=("tiny", "reference"), **settings) as pipeline,
-        httpx.AsyncClient(base_url=pipeline.http, timeout=20) as http,
+        httpx.AsyncClient(base_url=pipeline.http, timeout=60) as http,
     ):
         yield Place(pipeline.url, pipeline.gateway, http, tmp_path, start)
 
@@ -177,8 +188,7 @@ async def test_a_fault_that_passes_costs_a_try_and_not_the_job(place: Place) -> 
     (place.folder / "jobs").write_bytes(b"in the way")
     job = await place.submit("frames", json={"avatar": "tiny"})
     with place.start():
-        await until(lambda: place.gateway.jobs.entry(job).error is not None, WAIT_S)
-        entry = place.gateway.jobs.entry(job)
+        entry = await until_so(place, job, lambda entry: entry.error is not None)
         assert entry.error is not None
         assert (entry.error["code"], entry.error["retryable"]) == ("store_unavailable", True)
         (place.folder / "jobs").unlink()
@@ -238,7 +248,7 @@ async def test_a_killed_worker_takes_its_job_along_and_another_one_does_it(place
         horse = worker.horse()
         assert horse is not None
         worker.process.kill()
-        await until(lambda: not horse.is_running() or horse.status() == psutil.STATUS_ZOMBIE)
+        await until(lambda: has_ended(horse))
         stopped = (await place.job(job))["done"]
         await asyncio.sleep(1)
         assert (await place.job(job))["done"] == stopped
@@ -261,7 +271,7 @@ async def test_cut_connections_cost_neither_the_job_nor_a_try(place: Place) -> N
                     with contextlib.suppress(exceptions.ResponseError):
                         redis.client_kill_filter(_id=each["id"])
             await asyncio.sleep(0.1)
-        found = await until_finished(place, job)
+        found = await until_so(place, job, lambda entry: entry.state in ENDED)
         assert (found.state, found.attempt, found.done) == ("finished", 1, 3_000)
         assert worker.process.poll() is None
 
@@ -273,7 +283,7 @@ async def test_a_worker_that_is_asked_to_stop_gives_its_job_back_and_no_try_is_l
         with place.start() as worker:
             await place.begun(job, attempt)
             worker.process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(worker.process.wait, 10)
+            await asyncio.to_thread(worker.process.wait, WAIT_S)
             assert (await place.job(job))["state"] == "queued"
     with place.start():
         found = await place.reach(job, "finished")
@@ -304,7 +314,7 @@ async def test_results_expire_with_their_jobs(place: Place) -> None:
     old_s = time.time() - 2 * 3_600
     os.utime(place.folder / "jobs" / f"{job}.out", (old_s, old_s))
     with place.start():
-        await until(lambda: not list((place.folder / "jobs").iterdir()), 20)
+        await until(lambda: not list((place.folder / "jobs").iterdir()), WAIT_S)
 
 
 async def test_a_worker_leaves_nothing_in_redis_that_stays_for_ever(place: Place) -> None:
@@ -315,7 +325,7 @@ async def test_a_worker_leaves_nothing_in_redis_that_stays_for_ever(place: Place
         for job in jobs:
             await place.reach(job, "finished", "failed")
         worker.process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(worker.process.wait, 10)
+        await asyncio.to_thread(worker.process.wait, WAIT_S)
     redis = place.gateway.jobs.redis
     stays = {key.decode() for key in redis.scan_iter("rq:*") if redis.ttl(key) == -1}
     assert {key for key in stays if ":job:" in key or ":results:" in key or ":worker:" in key} == set()

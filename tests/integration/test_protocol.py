@@ -32,8 +32,8 @@ from lipstream_client import (
     connect,
 )
 from tests.avatar_package import write_package
-from tests.integration.test_pipeline import offline, speechlike
 from tests.pipeline import Pipeline, running, until
+from tests.speech import offline, speechlike
 
 RATE_HZ = 16_000
 PROTOCOL_PAGE = PAGE.with_name("protocol.md")
@@ -185,7 +185,7 @@ def decoded(picture: bytes) -> Any:
 
 async def test_idle_patches_carry_no_picture(pipeline: Pipeline) -> None:
     async with (
-        asyncio.timeout(5),
+        asyncio.timeout(60),
         connect(pipeline.url, avatar="tiny", sample_rate=RATE_HZ, idle="server", output="patch") as session,
     ):
         frames = session.frames()

@@ -1,7 +1,11 @@
 """A session is recorded, and run again: the pictures are the same."""
 
 import asyncio
+import errno
+import json
+import os
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,20 +14,26 @@ import cv2
 import httpx
 import pytest
 import pytest_asyncio
+from typer.testing import CliRunner
 
+from cli.main import Options, app
 from cli.replay.digests import DigestError
 from cli.replay.load import load as load_all
 from cli.replay.load import row
 from cli.replay.run import Outcome, Request, run
-from common.avatars.package import load
+from common.avatars.package import Avatar, load
+from common.recording import framing
 from common.recording.hashes import hash_of
-from common.recording.recording import Recording, read
+from common.recording.recording import Recording, is_concealed, read
+from common.recording.records import Frame as RecordedFrame
+from common.recording.records import Header, Record, decode, encode
 from common.recording.store import store_at
 from common.settings import Settings
 from lipstream_client import Frame, LipstreamClientError, Resumed, connect
-from tests.integration.test_resume import beside, cut
+from tests.integration.cut_off import beside, cut
 from tests.pipeline import running, until
-from tests.recorded import RATE_HZ, record, recording_of, speak, speechlike
+from tests.recorded import record, recording_of, speak
+from tests.speech import RATE_HZ, offline, speechlike
 from workers.offline.replay import Offline
 
 AVATARS = ("tiny", "reference")
@@ -51,8 +61,10 @@ async def spoken(
     inputs = [taken.input.input for taken in recording.inputs]
     assert (inputs.count("clear"), inputs.count("switch"), inputs.count("flush")) == (4, 2, 2)
     assert inputs.count("pause") >= 2
-    # A barge-in may meet a frame that has left and is given out no more.
-    assert len(frames) <= len(recording.frames) <= len(frames) + 8
+    given = {recording.key_of(frame.epoch, frame.frame) for frame in frames}
+    assert given <= recording.frames.keys()
+    # A barge-in may meet frames that have left and are given out no more.
+    assert {key.epoch for key in recording.frames.keys() - given} <= set(range(inputs.count("clear")))
     [data] = store_at(str(folder)).contents(recording.header.session)
     return recording.header.session, data
 
@@ -94,7 +106,7 @@ async def test_a_recording_that_broke_off_runs_up_to_where_it_did(
 async def test_a_session_that_went_on_at_another_gateway_is_one_recording(
     redis_server: str, avatars_folder: Path, tmp_path: Path
 ) -> None:
-    pcm = speechlike(1.5, 1)
+    pcm = speechlike(int(1.5 * RATE_HZ), 1)
     recorded = {"record": "all", "recordings_url": str(tmp_path)}
     async with running(redis_server, avatars_folder, **recorded) as pipeline, beside(pipeline) as other:
         async with connect([pipeline.url, other], avatar="tiny", sample_rate=RATE_HZ, pace="lossless") as talk:
@@ -129,7 +141,7 @@ async def test_patches_of_another_quality_run_again_too(
         async with connect(
             pipeline.url, avatar="tiny", sample_rate=RATE_HZ, output="patch", quality=60, idle="server"
         ) as talk:
-            await speak(talk, speechlike(1, 1), burst=True)
+            await speak(talk, speechlike(RATE_HZ, 1), burst=True)
             await talk.end()
             assert [frame async for frame in talk.frames()]
         recording = await recording_of(tmp_path, talk.started.session)
@@ -205,7 +217,7 @@ async def test_a_store_that_fails_stops_the_recording_and_not_the_session(
         connect(pipeline.url, avatar="tiny", sample_rate=RATE_HZ) as talk,
     ):
         assert talk.started.recording
-        speaking = asyncio.create_task(speak(talk, speechlike(1, 1)))
+        speaking = asyncio.create_task(speak(talk, speechlike(RATE_HZ, 1)))
         with pytest.raises(LipstreamClientError, match="its recording has stopped") as caught:
             async for _ in talk:
                 pass
@@ -215,6 +227,50 @@ async def test_a_store_that_fails_stops_the_recording_and_not_the_session(
         assert [frame async for frame in talk.frames()]
     assert talk.ended is not None
     assert talk.ended.frames == 25
+
+
+async def test_a_disk_that_fills_up_stops_the_recording_and_costs_no_frame(
+    redis_server: str, avatars_folder: Path, tiny_avatar: Avatar, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pcm, pictures, errors = speechlike(3 * RATE_HZ, 1), list[bytes](), list[str]()
+    async with (
+        running(redis_server, avatars_folder, record="all", recordings_url=str(tmp_path)) as pipeline,
+        connect(pipeline.url, avatar="tiny", sample_rate=RATE_HZ, pace="lossless") as talk,
+    ):
+
+        async def say() -> None:
+            await speak(talk, pcm)
+            await talk.end()
+
+        saying = asyncio.create_task(say())
+        while talk.ended is None:
+            try:
+                async for frame in talk.frames():
+                    pictures.append(frame.picture)
+                    if frame.frame == 20:
+                        fill(tmp_path)
+            except LipstreamClientError as error:
+                errors.append(error.code)
+        await saying
+        recording = read(store_at(str(tmp_path)).contents(talk.started.session))
+    assert errors == ["recording_stopped"]
+    (said,) = [each.getMessage() for each in caplog.records if each.name == "gateway.recorder"]
+    assert said.endswith(f"its recording has stopped: OSError: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}")
+    assert pictures == offline(tiny_avatar, pcm, RATE_HZ)
+    assert (talk.ended.frames, talk.ended.concealed) == (75, 0)
+    # What was written before can be run again.
+    assert not recording.is_whole
+    assert 10 < len(recording.frames) < 40
+    check_same(recording, await run(recording, request(avatars_folder)))
+
+
+def fill(folder: Path) -> None:
+    """The disk is full from now on: the kernel takes nothing more for the files of a folder that are open here."""
+    with open("/dev/full", "wb") as full:
+        for link in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):
+                if link.readlink().parent == folder:
+                    os.dup2(full.fileno(), int(link.name), inheritable=False)
 
 
 @pytest.mark.parametrize(
@@ -235,8 +291,7 @@ async def test_a_client_knows_whether_it_is_recorded(
             async with connect(pipeline.url, avatar="tiny", record=asked) as talk:
                 assert talk.started.recording is answer
             await until(lambda: not pipeline.gateway.sessions)
-            found = len(store_at(str(tmp_path)).entries())
-            assert found == int(answer)
+            await until(lambda: len(store_at(str(tmp_path)).entries()) == int(answer))
 
 
 async def test_a_folder_of_recordings_is_a_load(redis_server: str, avatars_folder: Path, session: Recording) -> None:
@@ -248,6 +303,38 @@ async def test_a_folder_of_recordings_is_a_load(redis_server: str, avatars_folde
     assert "unknown avatar 'nobody'" in rows[1]["result"]
     assert rows[0]["frames"] >= len(session.frames)
     assert rows[0]["p95_ms"] > 0
+
+
+async def test_a_load_in_which_a_recording_differs_is_exit_code_1(
+    redis_server: str, avatars_folder: Path, spoken: tuple[str, bytes], tmp_path: Path
+) -> None:
+    sid, data = spoken
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    (folder / f"{sid}.lsrec").write_bytes(data)
+    (folder / "another-session.lsrec").write_bytes(_with_a_wrong_hash(data, "another-session"))
+    async with running(redis_server, avatars_folder, avatars=AVATARS) as pipeline:
+        command = ["replay", str(folder), "--load", "2", "--url", pipeline.url, "--json"]
+        places = ["--avatars-dir", str(avatars_folder), "--evidence", str(tmp_path / "seen")]
+        result = await asyncio.to_thread(CliRunner().invoke, app, [*command, *places], obj=Options())
+    assert result.exit_code == 1, result.output
+    assert {each["session"]: each["result"] for each in json.loads(result.stdout)} == {
+        sid: "same", "another-session": "differs",
+    }  # fmt: skip
+    assert {path.name.partition("-")[0] for path in (tmp_path / "seen").iterdir()} == {"another"}
+
+
+def _with_a_wrong_hash(data: bytes, session: str) -> bytes:
+    """The recording under another name, and a wrong hash of the last frame that was not concealed."""
+    records = [record for content in framing.unpack(data).contents if (record := decode(content))]
+    frames = [each for each in records if isinstance(each, RecordedFrame) and not is_concealed(each)]
+
+    def changed(record: Record) -> Record:
+        if isinstance(record, Header):
+            return record._replace(session=session)
+        return frames[-1]._replace(hash=bytes(8)) if record is frames[-1] else record
+
+    return framing.MAGIC + b"".join(framing.pack(encode(changed(each))) for each in records)
 
 
 async def test_recordings_are_listed_and_removed_over_http(

@@ -17,7 +17,7 @@ from common.redis_client import check_server, close, connect
 from common.settings import Settings
 from common.streams import WorkStream
 from tests.authority import Authority, authority
-from tests.integration.redis_servers import SLOTS, await_that, binary, free_port
+from tests.integration.redis_servers import SLOTS, await_that, binary, free_node_port
 from tests.secured import ADMIN, Secured, secured
 
 WATCH = "what-the-sentinels-ask-for"
@@ -64,7 +64,7 @@ async def test_each_role_works_on_a_cluster_over_tls_and_is_refused_what_is_not_
 @contextlib.contextmanager
 def sentinel(folder: Path, redis: Secured, root: Authority) -> Iterator[str]:
     """Of the service `talk`, over TLS, with a password of its own; its address."""
-    port, own = free_port(), root.sign("sentinel")
+    port, own = free_node_port(), root.sign("sentinel")
     tls = {"tls-cert-file": own.file, "tls-key-file": own.key, "tls-ca-cert-file": root.file}
     lines = {"port": 0, "tls-port": port, "bind": "127.0.0.1", "tls-replication": "yes", "tls-auth-clients": "no"} | tls
     lines |= {

@@ -12,13 +12,10 @@ from common import sessions
 from common.avatars.package import Avatar
 from common.errors import BusError
 from common.redis_client import check_server, close, connect
-from tests.integration.redis_servers import Watched, free_port, watched
-from tests.integration.talking import speaks_again, talk
-from tests.integration.test_pipeline import RATE_HZ, offline, speechlike, stream
+from tests.integration.redis_servers import Watched, free_node_port, watched
+from tests.integration.talking import BACK_S, outlive
 from tests.pipeline import running
-
-TALK_S = 9.0
-"""The sentinels need `down-after-milliseconds`, agree and promote: two to three seconds on a machine that is idle."""
+from tests.speech import RATE_HZ, offline, speechlike, stream
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +33,7 @@ async def test_a_service_that_the_sentinels_do_not_know_is_an_error(service: Wat
 
 
 async def test_no_sentinel_is_forgotten_when_many_look_for_the_master_at_once(service: Watched) -> None:
-    redis: Any = connect(service.url.replace("//", f"//127.0.0.1:{free_port()},"))
+    redis: Any = connect(service.url.replace("//", f"//127.0.0.1:{free_node_port()},"))
     known = redis.connection_pool.sentinel_manager.sentinels
     before = set(known)
     assert await asyncio.gather(*(redis.ping() for _ in range(10))) == [True] * 10
@@ -56,11 +53,6 @@ async def test_sessions_speak_on_when_the_master_dies(
     service: Watched, avatars_folder: Path, tiny_avatar: Avatar
 ) -> None:
     clip = speechlike(RATE_HZ)
-    async with running(service.url, avatars_folder) as pipeline:
-        talking = [asyncio.create_task(talk(pipeline, TALK_S)) for _ in range(2)]
-        await asyncio.sleep(1)
-        service.master.kill()
-        killed_s = time.monotonic()
-        for shown in await asyncio.gather(*talking):
-            assert speaks_again(shown, killed_s)
+    async with running(service.url, avatars_folder, outage_s=BACK_S) as pipeline:
+        await outlive(pipeline, service.master.kill)
         assert await stream(pipeline, "tiny", clip) == offline(tiny_avatar, clip, RATE_HZ)

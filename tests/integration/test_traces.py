@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.collector import collecting, facts_of
-from tests.integration.test_pipeline import RATE_HZ, speechlike, stream
 from tests.pipeline import running
+from tests.speech import RATE_HZ, speechlike, stream
 
 STAGES = {"audio", "inference", "compositor"}
 

@@ -5,17 +5,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("avatars/**/*.md"), *ROOT.glob("client/**/*.md")]
-)
+from tests.pages import PAGES, ROOT, anchors
+
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)\s#]*)(#[^)\s]*)?\)")
-
-
-def anchors(page: Path) -> set[str]:
-    """Of its headings, as code hosts make them: lower case, no punctuation, hyphens for spaces."""
-    headings = re.findall(r"^#+\s+(.*)$", page.read_text(), re.MULTILINE)
-    return {"#" + re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

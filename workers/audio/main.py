@@ -9,9 +9,9 @@ from common import keys, rings
 from common.avatars.manifest import Manifest
 from common.avatars.registry import load_all, stream_pool
 from common.publish import to_stream
+from common.service import run as run_worker
 from common.settings import Settings
 from common.stage import Delivery, Stage
-from common.worker import run as run_worker
 from workers.audio.stage import AudioStage, samples_of_task
 
 

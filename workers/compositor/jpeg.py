@@ -140,14 +140,6 @@ def fill(remains: Sequence[bytes], patch: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def splice(template: bytes, patch: bytes, region: Region) -> bytes:
-    """An encoded template with the segments of `region` exchanged for those of `patch`.
-
-    Byte-identical to encoding the whole changed picture with the same settings.
-    """
-    return fill(cut(template, region), patch)
-
-
 def _scan_start(jpeg: bytes) -> int:
     """Offset of the entropy-coded data: walks the header, whose tables may hold any byte."""
     position = 2

@@ -2,21 +2,23 @@
 
 from common import keys, payloads
 from common.avatars.registry import load_all
+from common.contracts import OFFERED_QUALITIES
 from common.publish import to_ring
+from common.service import run as run_worker
 from common.settings import Settings
 from common.stage import Stage
-from common.worker import run as run_worker
 from workers.compositor.pictures import Pictures
 from workers.compositor.stage import Compositor
 
 
 def build(settings: Settings) -> Stage:
-    """The stage with the avatars' templates encoded."""
+    """The stage with the avatars' templates encoded, in every quality that a client may ask for."""
     avatars = load_all(settings)
+    pictures = [Pictures(avatar, settings.jpeg_quality, further=OFFERED_QUALITIES) for avatar in avatars.values()]
     return Stage(
         name="compositor",
         stream=keys.stage("compositor"),
-        process=Compositor(Pictures(avatar, settings.jpeg_quality) for avatar in avatars.values()).process,
+        process=Compositor(pictures).process,
         fetch=payloads.fetch,
         publish=to_ring(settings),
         avatars=tuple(avatars),

@@ -1,13 +1,16 @@
 """The inference worker: log-mel columns of many sessions -> one batch through the model -> mouth patches."""
 
+import time
+
 from common import keys, payloads
+from common.avatars.package import Avatar
 from common.avatars.registry import load_all
 from common.errors import SettingsError
 from common.publish import to_stream
+from common.service import run as run_worker
 from common.settings import Settings
-from common.stage import Stage
-from common.worker import run as run_worker
-from workers.inference.stage import Inference, load_avatar
+from common.stage import ModelLoad, Stage
+from workers.inference.stage import Inference, LoadedAvatar, load_avatar
 
 
 def build(settings: Settings) -> Stage:
@@ -16,7 +19,8 @@ def build(settings: Settings) -> Stage:
     pools = {avatar.manifest.pool for avatar in avatars.values()}
     if len(pools) != 1:
         raise SettingsError(f"avatars: an inference worker serves one pool, these are of {sorted(pools)}")
-    loaded = {name: load_avatar(a, settings.provider, settings.model_threads) for name, a in avatars.items()}
+    made = {name: _load(name, avatar, settings) for name, avatar in avatars.items()}
+    loaded = {name: avatar for name, (avatar, _) in made.items()}
     return Stage(
         name="inference",
         stream=keys.stage("inference", pools.pop()),
@@ -26,7 +30,14 @@ def build(settings: Settings) -> Stage:
         avatars=tuple(avatars),
         max_wait_ms=settings.max_wait_ms,
         batch_max=max(avatar.painter.batch for avatar in loaded.values()),
+        loads=tuple(load for _, load in made.values()),
     )
+
+
+def _load(name: str, avatar: Avatar, settings: Settings) -> tuple[LoadedAvatar, ModelLoad]:
+    began_s = time.monotonic()
+    loaded = load_avatar(avatar, settings.provider, settings.model_threads)
+    return loaded, ModelLoad(name, settings.provider, time.monotonic() - began_s)
 
 
 def run(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """What each kind of job does: a function of its request that leaves its result in a local file, if it has one."""
 
+import logging
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from workers.offline.film import filming
 from workers.offline.media import open_mp4, read_audio
 from workers.offline.render import load_stages, pcm_of, render_frames
 from workers.offline.replay import Offline
+
+log = logging.getLogger(__name__)
 
 FORMATS: Final = "aac,ac3,aiff,amr,au,caf,flac,matroska,webm,mov,mp4,m4a,mp3,ogg,opus,w64,wav"
 """FFmpeg's names of the containers that an upload may be. None of them makes it open anything else."""
@@ -131,6 +134,7 @@ def prune(request: Prune, work: Work) -> Outcome:
     if days is None:
         raise InputError("how old is old? Say days, or set recordings_keep_days", field="days")
     pruned = store_at(work.settings.recordings_url).prune(days_ago(days))
+    log.info("removed %d recordings that were older than %g days", len(pruned), days)
     work.tell(len(pruned), len(pruned))
     return Outcome(facts={"pruned": pruned, "days": days})
 

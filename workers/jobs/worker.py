@@ -9,9 +9,11 @@ from rq import Worker
 from rq.executions import Execution
 from rq.job import Job
 
+from common import keys
 from common.background import serial
 from common.background.files import files_at
 from common.background.queue import Jobs
+from common.background.requests import Prune
 from common.errors import BusError, LipstreamError
 from common.redis_client import translated
 
@@ -24,6 +26,8 @@ ABANDONED_S: Final = 30
 IDLE_S: Final = 10
 """An idle worker looks after abandoned jobs so often."""
 SWEEP_S: Final = 300.0
+PRUNE_S: Final = 3_600
+"""Old recordings are looked for so often, by one of all workers."""
 _CONNECTED_S: Final = 15
 """RQ blocks for so much less than its `worker_ttl`."""
 
@@ -94,6 +98,7 @@ class JobsWorker(Worker):
         if time.monotonic() - self._swept_s > SWEEP_S:
             self._swept_s = time.monotonic()
             self._sweep()
+            self._prune()
 
     def _sweep(self) -> None:
         try:
@@ -103,3 +108,17 @@ class JobsWorker(Worker):
             log.warning("the files of forgotten jobs stay for now: %s", error.message)
         else:
             log.info("removed the files of %d forgotten jobs", len(strays))
+
+    def _prune(self) -> None:
+        """Ask for a job that removes old recordings, unless a worker has done so within `PRUNE_S`."""
+        days = self._jobs.settings.recordings_keep_days
+        if days is None:
+            return
+        try:
+            with translated():
+                is_due = self.connection.set(keys.recordings_pruned(), int(time.time()), nx=True, ex=PRUNE_S)
+            if is_due:
+                job = self._jobs.submit(Prune(days=days))
+                log.info("job %s removes the recordings that are older than %g days", job.id, days)
+        except LipstreamError as error:
+            log.warning("old recordings stay for now: %s", error.message)

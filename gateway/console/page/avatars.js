@@ -1,4 +1,4 @@
-import { withToken } from "../api.js";
+import { mediaUrl } from "../api.js";
 
 /**
  * The faces to choose from: radio buttons with pictures.
@@ -12,7 +12,6 @@ export function createAvatarPicker(group, onChoose) {
     const input = document.createElement("input");
     Object.assign(input, { type: "radio", name: "avatar", value: name, checked: isChosen });
     const picture = hasPicture ? thumbnail(name) : initial(title || name);
-    // Where it cannot be had, as behind a key, the initial stands in.
     picture.addEventListener("error", () => picture.replaceWith(initial(title || name)));
     const label = document.createElement("label");
     const text = Object.assign(document.createElement("span"), { textContent: title || name });
@@ -21,8 +20,13 @@ export function createAvatarPicker(group, onChoose) {
   }
 
   function thumbnail(name) {
-    const src = withToken(`/api/avatars/${encodeURIComponent(name)}/thumbnail.jpg`);
-    return Object.assign(new Image(), { src, alt: "", loading: "lazy" });
+    const picture = Object.assign(new Image(), { alt: "", loading: "lazy" });
+    picture.addEventListener("load", () => URL.revokeObjectURL(picture.src));
+    mediaUrl(`/api/avatars/${encodeURIComponent(name)}/thumbnail.jpg`).then(
+      (url) => (picture.src = url),
+      () => picture.dispatchEvent(new Event("error")),
+    );
+    return picture;
   }
 
   function initial(title) {

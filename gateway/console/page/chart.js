@@ -2,7 +2,6 @@ const SVG = "http://www.w3.org/2000/svg";
 const BARS = 60;
 const WIDTH = 240;
 const HEIGHT = 80;
-const GRID_MS = [25, 50, 100, 200, 400, 800, 1600];
 
 /** The parts of a frame's way, in the order of its way. */
 export const PARTS = ["browser", "compositor", "inference", "audio", "gateway"];
@@ -14,33 +13,57 @@ const make = (name, attributes) => {
 };
 
 /**
- * Where a frame's time goes, a bar a second, stacked.
+ * The last minute, a bar a second; each bar is a stack of parts.
  * @param {SVGSVGElement} svg
  * @param {HTMLElement} scale says what the top of the chart is
+ * @param {object} options
+ * @param {string[]} options.parts from the top down
+ * @param {number[]} options.tops what the top may be; the least that all bars fit under is taken
+ * @param {string} options.unit
  */
-export function createStackedChart(svg, scale) {
+export function createBars(svg, scale, { parts, tops, unit }) {
   const bars = [];
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
 
-  /** @param {Record<string, number>} parts milliseconds */
-  return function push(parts) {
-    bars.push(parts);
+  /** @param {Record<string, number>} values of the second that is over, by part */
+  return function push(values) {
+    bars.push(values);
     if (bars.length > BARS) bars.shift();
-    const sums = bars.map((bar) => PARTS.reduce((sum, part) => sum + bar[part], 0));
-    const top = GRID_MS.find((ms) => ms >= Math.max(...sums)) ?? Math.max(...sums);
+    const most = Math.max(...bars.map((bar) => parts.reduce((sum, part) => sum + bar[part], 0)));
+    const top = tops.find((one) => one >= most) ?? most;
     const step = WIDTH / BARS;
     svg.replaceChildren(
       ...bars.flatMap((bar, k) => {
         let y = HEIGHT;
         const x = WIDTH - (bars.length - k) * step;
-        return PARTS.toReversed().map((part) => {
+        return parts.toReversed().map((part) => {
           const height = (bar[part] / top) * HEIGHT;
           y -= height;
           return make("rect", { class: part, x, y, width: step * 0.72, height });
         });
       }),
     );
-    scale.textContent = `${Math.round(top)} ms`;
+    scale.textContent = `${Math.round(top)} ${unit}`;
+  };
+}
+
+/**
+ * One number over the last minute, with a name that says it in words.
+ * @param {SVGSVGElement} svg
+ * @param {HTMLElement} scale
+ * @param {{name: string, tops: number[], unit: string}} options
+ * @returns {(value: number | null) => void} once a second; null: there is no such number now, and no bar
+ */
+export function createSparkline(svg, scale, { name, tops, unit }) {
+  const push = createBars(svg, scale, { parts: ["value"], tops, unit });
+  let recent = [];
+
+  return (value) => {
+    push({ value: value ?? 0 });
+    recent = [...recent, value].slice(-BARS);
+    const known = recent.filter((one) => one !== null).map(Math.round);
+    const range = known.length ? `${Math.min(...known)} to ${Math.max(...known)} ${unit}` : "nothing yet";
+    svg.setAttribute("aria-label", `${name} in the last minute: ${range}`);
   };
 }
 

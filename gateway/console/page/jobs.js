@@ -1,4 +1,5 @@
 import { get, getJson } from "../api.js";
+import { createRows } from "./rows.js";
 
 const $ = (id) => document.getElementById(id);
 const LOOK_EVERY_MS = 1_000;
@@ -16,7 +17,8 @@ const UNDER_WAY = ["queued", "running", "canceling"];
  * @param {() => string | undefined} chosenAvatar
  */
 export function createJobsPanel(chosenAvatar) {
-  const [panel, list, rows] = [$("jobs"), $("jobs-list"), new Map()];
+  const panel = $("jobs");
+  const show = createRows($("jobs-list"), () => createRow({ cancel, save }));
   let timer = null;
 
   async function look() {
@@ -30,18 +32,6 @@ export function createJobsPanel(chosenAvatar) {
     }
     clearTimeout(timer);
     if (panel.open) timer = setTimeout(look, LOOK_EVERY_MS);
-  }
-
-  /** Rows stay where they are, and so does the focus on their buttons. */
-  function show(jobs) {
-    const ids = jobs.map(({ id }) => id);
-    for (const [id, row] of rows) if (!ids.includes(id)) rows.delete(id) && row.line.remove();
-    jobs.forEach((job, place) => {
-      if (!rows.has(job.id)) rows.set(job.id, createRow({ cancel, save }));
-      const { line, update } = rows.get(job.id);
-      update(job);
-      if (list.children[place] !== line) list.insertBefore(line, list.children[place] ?? null);
-    });
   }
 
   const cancel = (job) => attempt(() => get(`/api/jobs/${job.id}`, { method: "DELETE" }));

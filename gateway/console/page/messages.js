@@ -9,7 +9,7 @@ const PLAIN = {
   bad_message: "This page and the server do not understand each other. Reload the page.",
   bad_frame: "A picture arrived damaged and was left out.",
   task_failed: "Some frames could not be made. The server's log has the reason.",
-  unauthorized: "This server wants a key. Add ?token= and your key to the address of this page.",
+  unauthorized: "This server wants a key. Add #token= and your key to the address of this page.",
   internal: "Something went wrong in the server. Its log has the details.",
 };
 

@@ -1,14 +1,10 @@
 import { FLAG } from "../lipstream.js";
+import { createLatency } from "./latency.js";
 
-/**
- * The numbers: what the read-out shows and what `window.lipstream.stats` holds.
- *
- * The latency of a frame is measured here, in the browser: from the moment at which the last sound that it needs left
- * for the server (its own and the avatar's look-ahead, or the flush) to its arrival. The network is in it.
- */
+/** The numbers: what the read-out shows and what `window.lipstream.stats` holds. */
 
+/** Twenty seconds of frames. */
 const KEPT = 500;
-const SENT_KEPT = 4096;
 const WINDOW_MS = 1000;
 
 const keep = (list, value) => {
@@ -46,38 +42,32 @@ export function createMeter(chunkS) {
     /** what the server says of itself, once a second */
     server: null,
   };
-  const sentMs = new Float64Array(SENT_KEPT);
-  let sent = 0;
-  let flushedMs = null;
-  let lookaheadS = 0;
-  let frameS = 0.04;
+  const latency = createLatency(chunkS);
   let shownMs = [];
   let came = [];
 
   return {
     stats,
 
-    /** A session has started. @param {{fps: number, lookahead_ms: number}} session */
-    started(session) {
-      [frameS, lookaheadS] = [1 / session.fps, session.lookahead_ms / 1000];
-    },
+    /** A session has started. @param {{fps: number}} session */
+    started: ({ fps }) => latency.rate(fps),
 
-    /** A new segment is about to be sent. */
-    opened() {
-      [sent, flushedMs] = [0, null];
-    },
-    sent: () => (sentMs[sent++ % SENT_KEPT] = performance.now()),
-    flushed: () => (flushedMs = performance.now()),
+    /** A new segment is about to be sent. @param {{lookahead_ms: number}} avatar that will say it */
+    opened: (avatar) => latency.opened(avatar.lookahead_ms / 1000),
+    sent: latency.sent,
+    flushed: latency.ended,
+    /** The server has begun a segment. @param {{first_frame: number}} event */
+    began: (event) => latency.began(event.first_frame),
+    /** Nothing of what was sent will come. */
+    cleared: latency.cleared,
 
-    /** A frame has come. @param {{first: number} | undefined} turn the segment that it belongs to */
-    arrived(frame, turn) {
+    /** A frame has come. */
+    arrived(frame) {
       came.push({ atMs: performance.now(), bytes: frame.bytes.length });
       if (frame.flags & FLAG.CONCEALED) stats.framesConcealed += 1;
-      if (!turn) return;
-      const chunk = Math.ceil(((frame.frame - turn.first) * frameS + lookaheadS) / chunkS) - 1;
-      const leftMs = chunk < sent ? sentMs[chunk % SENT_KEPT] : flushedMs;
-      if (leftMs === null || sent - chunk > SENT_KEPT) return;
-      keep(stats.latenciesMs, performance.now() - leftMs);
+      const tookMs = latency.of(frame.frame);
+      if (tookMs === null) return;
+      keep(stats.latenciesMs, tookMs);
       stats.latencyMs = quantile(stats.latenciesMs.slice(-25), 0.5);
     },
 

@@ -1,4 +1,5 @@
 import { microphones } from "../sound/microphone.js";
+import { lasting } from "../storage.js";
 
 const $ = (id) => document.getElementById(id);
 const STORE = "lipstream.microphone";
@@ -14,7 +15,7 @@ const FLOOR_DB = -60;
 export function createMicrophonePanel({ onDevice, onMute }) {
   let muted = false;
   $("device").addEventListener("change", ({ target }) => {
-    localStorage.setItem(STORE, target.value);
+    lasting.write(STORE, target.value);
     onDevice();
   });
   $("mute").addEventListener("click", toggle);
@@ -33,7 +34,7 @@ export function createMicrophonePanel({ onDevice, onMute }) {
       new Option("The browser's choice", ""),
       ...found.filter(({ id }) => id !== "default").map(({ id, name }) => new Option(name, id)),
     );
-    const chosen = localStorage.getItem(STORE) ?? "";
+    const chosen = lasting.read(STORE) ?? "";
     $("device").value = found.some(({ id }) => id === chosen) ? chosen : "";
     $("device").disabled = found.length === 0;
   }
@@ -54,6 +55,8 @@ export function createMicrophonePanel({ onDevice, onMute }) {
     level(level) {
       const share = muted || level === 0 ? 0 : Math.max(0, 1 - (20 * Math.log10(level)) / FLOOR_DB);
       $("level").style.transform = `scaleX(${share.toFixed(3)})`;
+      // In coarse steps: who listens to it wants to know whether it is heard, not sixteen numbers a second.
+      $("level-meter").setAttribute("aria-valuenow", String(Math.round(share * 10) * 10));
     },
   };
 }

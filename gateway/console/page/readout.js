@@ -1,12 +1,18 @@
-import { createStackedChart, PARTS, partsOf } from "./chart.js";
+import { createBars, createSparkline, PARTS, partsOf } from "./chart.js";
 
 const $ = (id) => document.getElementById(id);
 const whole = (value) => (value === null || value === undefined ? "–" : String(Math.round(value)));
 const tenth = (value) => (value === null ? "–" : value.toFixed(1));
 
-/** The live numbers. @param {() => number} skewP95 */
+const STAGES = { parts: PARTS, tops: [25, 50, 100, 200, 400, 800, 1600], unit: "ms" };
+const FPS = { name: "Frame rate", tops: [10, 30, 60, 120], unit: "fps" };
+const BUFFERED = { name: "Buffered", tops: [250, 500, 1000, 2000, 4000, 8000], unit: "ms" };
+
+/** The live numbers. */
 export function createReadout() {
-  const push = createStackedChart($("stages"), $("stages-top"));
+  const push = createBars($("stages"), $("stages-top"), STAGES);
+  const pushFps = createSparkline($("fps-chart"), $("fps-top"), FPS);
+  const pushBuffered = createSparkline($("buffered-chart"), $("buffered-top"), BUFFERED);
 
   return {
     /** @param {ReturnType<import("./meter.js").createMeter>["stats"]} stats */
@@ -20,6 +26,12 @@ export function createReadout() {
       $("rate").textContent = isSpeaking ? (stats.bytesPerS / 1024).toFixed(0) : "–";
       $("in-flight").textContent = whole(stats.server?.in_flight);
       $("server-buffered").textContent = whole(stats.server?.buffered_ms);
+    },
+
+    /** Once a second: what the charts remember. */
+    remember(stats, isSpeaking) {
+      pushFps(isSpeaking ? stats.fps : null);
+      pushBuffered(isSpeaking ? stats.bufferedMs : null);
     },
 
     /** Once a second: what the server says of itself. */

@@ -4,7 +4,8 @@ import { hint, wordsFor } from "./words.js";
 
 /** Frames that have not come by then are worth a question to the server. */
 const SLOW_START_MS = 4000;
-const CAN_INTERRUPT = ["heard", "closing"];
+/** Else there is nothing to cut off. */
+const CAN_INTERRUPT = ["opening", "waiting", "heard", "closing"];
 
 /**
  * Keeps the page true: what the session and the turn do, in words, colours and buttons.
@@ -16,6 +17,7 @@ const CAN_INTERRUPT = ["heard", "closing"];
 export function createStatus({ meter, turns, wish }) {
   let isUp = false;
   let isLoading = false;
+  let patience = 0;
 
   function refresh() {
     ui.setButtons({
@@ -48,17 +50,19 @@ export function createStatus({ meter, turns, wish }) {
     refresh();
   }
 
+  /** What went wrong; while a turn goes on it goes on, and so does its state. */
   function tell(error) {
     meter.error(error);
-    ui.setState("error");
+    if (turns.phase === "over") ui.setState("error");
     ui.say(error.code ? explain(error) : error.message, "trouble");
     refresh();
   }
 
   async function askWhy() {
+    const asked = patience;
     if (turns.phase !== "waiting" || !isUp) return;
     const { ready, missing } = (await (await fetch("/readyz").catch(() => null))?.json().catch(() => null)) ?? {};
-    if (turns.phase !== "waiting") return;
+    if (turns.phase !== "waiting" || asked !== patience) return;
     ui.say(ready === false ? explainMissing(missing) : "The first frames take unusually long…", "trouble");
   }
 
@@ -86,11 +90,12 @@ export function createStatus({ meter, turns, wish }) {
 
     /** @param {import("../types.js").Phase} phase */
     phase(phase) {
+      clearTimeout(patience);
       if (phase === "over") return rest();
       const { state, text } = wordsFor(phase, wish().source);
       if (state) ui.setState(state);
       ui.say(text);
-      if (phase === "waiting") setTimeout(askWhy, SLOW_START_MS);
+      if (phase === "waiting") patience = setTimeout(askWhy, SLOW_START_MS);
       refresh();
     },
   };

@@ -1,3 +1,5 @@
+import { lasting } from "../storage.js";
+
 const NEXT = { auto: "light", light: "dark", dark: "auto" };
 const NAMES = { auto: "as the system", light: "light", dark: "dark" };
 
@@ -14,7 +16,7 @@ export function startTheme(button) {
   };
   button.addEventListener("click", () => {
     root.dataset.theme = NEXT[root.dataset.theme] ?? "auto";
-    localStorage.setItem("lipstream.theme", root.dataset.theme);
+    lasting.write("lipstream.theme", root.dataset.theme);
     tell();
   });
   tell();

@@ -1,3 +1,5 @@
+import { createRows } from "./rows.js";
+
 const NAMES = { you: "You", avatar: "Avatar" };
 
 /**
@@ -6,20 +8,35 @@ const NAMES = { you: "You", avatar: "Avatar" };
  * @returns {(lines: import("../conversation/transcript.js").Line[]) => void}
  */
 export function createTranscriptView(list) {
+  const show = createRows(list, createLine);
   return (lines) => {
     const follows = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-    list.replaceChildren(...lines.map(item));
+    show(lines);
     if (follows) list.scrollTop = list.scrollHeight;
   };
 }
 
-function item({ who, text, isCut }) {
-  const name = Object.assign(document.createElement("b"), { textContent: NAMES[who] });
-  const words = Object.assign(document.createElement("span"), { textContent: text || "…" });
+function createLine() {
   const line = document.createElement("li");
-  line.dataset.who = who;
-  line.toggleAttribute("data-cut", isCut);
+  const [name, words] = [document.createElement("b"), document.createElement("span")];
   line.append(name, words);
-  if (isCut) line.append(Object.assign(document.createElement("small"), { textContent: "interrupted" }));
-  return line;
+
+  return {
+    line,
+    update({ who, text, isCut }) {
+      if (!line.dataset.who) name.textContent = NAMES[who];
+      line.dataset.who = who;
+      say(words, text);
+      if (!isCut || line.hasAttribute("data-cut")) return;
+      line.toggleAttribute("data-cut", true);
+      line.append(Object.assign(document.createElement("small"), { textContent: "interrupted" }));
+    },
+  };
+}
+
+/** Adds what is new; the list is a live region, in which a changed text is announced from its beginning. */
+function say(words, text) {
+  const said = words.textContent;
+  if (!text.startsWith(said)) words.textContent = text;
+  else if (text !== said) words.append(text.slice(said.length));
 }

@@ -44,7 +44,14 @@ export function setName({ title, name }) {
   canvas.setAttribute("aria-label", `${title || name}, a talking face`);
 }
 
-export const showStage = () => $("stage").toggleAttribute("data-ready", true);
+export function showStage() {
+  $("stage").toggleAttribute("data-ready", true);
+}
+
+/** What stands on the stage in the place of a picture; "" for nothing. */
+export function sayOnStage(text) {
+  $("stage-text").textContent = text;
+}
 
 /** @param {number} share 0 to 1 */
 export function setProgress(share) {

@@ -1,4 +1,4 @@
-import { withToken } from "../api.js";
+import { mediaUrl } from "../api.js";
 
 /**
  * The idle loop: the avatar's template video, muted, drawn to the canvas while nobody speaks.
@@ -14,8 +14,9 @@ const HAVE_CURRENT_DATA = 2;
 /**
  * @param {HTMLVideoElement} video
  * @param {(picture: CanvasImageSource) => void} draw
+ * @param {(error: Error) => void} onTrouble the video cannot be had or shown; speech still can
  */
-export function createIdle(video, draw) {
+export function createIdle(video, draw, onTrouble) {
   let fps = 25;
   let count = 1;
   let visible = true;
@@ -24,6 +25,7 @@ export function createIdle(video, draw) {
   let mark = { index: 0, atMs: 0 };
   let seekMs = 100;
   let correctedMs = 0;
+  let loading = null;
 
   // A video that seeks has no picture to draw; this is its last one.
   const still = document.createElement("canvas");
@@ -62,6 +64,7 @@ export function createIdle(video, draw) {
     };
     requestAnimationFrame(next);
   }
+  video.addEventListener("error", () => onTrouble(new Error(`The avatar's video cannot be played: ${video.error.message}.`)));
   document.addEventListener("visibilitychange", () => !document.hidden && wanted && hold === null && play());
 
   function seek(index) {
@@ -74,13 +77,27 @@ export function createIdle(video, draw) {
     video.currentTime = (wrap(index) + 0.5) / fps;
   }
 
+  async function fetchVideo(name) {
+    loading?.abort();
+    const mine = (loading = new AbortController());
+    try {
+      const url = await mediaUrl(`/api/avatars/${encodeURIComponent(name)}/template.mp4`, { signal: mine.signal });
+      if (mine.signal.aborted) return URL.revokeObjectURL(url);
+      URL.revokeObjectURL(video.src);
+      video.src = url;
+      play();
+    } catch (error) {
+      if (!mine.signal.aborted) onTrouble(error);
+    }
+  }
+
   return {
     /** @param {{name: string, fps: number, template_frames: number}} avatar */
     load(avatar) {
       [fps, count, hold] = [avatar.fps, avatar.template_frames, null];
       mark = { index: 0, atMs: performance.now() };
-      video.src = withToken(`/api/avatars/${encodeURIComponent(avatar.name)}/template.mp4`);
-      play();
+      video.pause();
+      fetchVideo(avatar.name);
     },
 
     phase,

@@ -162,6 +162,7 @@ export function createPlayer({ clock, screen, idle, meter, decode, fps, onStart,
 
     segment(event) {
       queue.segment(event);
+      meter.began(event);
       if (!request) loop();
     },
     segmentEnd: queue.segmentEnd,
@@ -169,7 +170,7 @@ export function createPlayer({ clock, screen, idle, meter, decode, fps, onStart,
     /** @param {import("../lipstream/wire.js").Frame} frame */
     frame(frame) {
       if (frame.flags & FLAG.IDLE) return;
-      meter.arrived(frame, queue.of(frame.frame));
+      meter.arrived(frame);
       meter.dropped(frames.put(frame));
       // Nothing is painted in a hidden page, but its frames are still due.
       if (document.hidden) tick();
@@ -178,6 +179,7 @@ export function createPlayer({ clock, screen, idle, meter, decode, fps, onStart,
     /** Forgets everything that has not been shown. */
     clear() {
       queue.clear();
+      meter.cleared();
       sound?.stop();
       sound = null;
       frames.clear();

@@ -45,8 +45,6 @@ export function createQueue() {
       const turn = turns.find(({ first }) => first === first_frame);
       if (turn) turn.count = frames;
     },
-    /** @returns {Turn | undefined} the one that a frame belongs to */
-    of: (frame) => turns.findLast(({ first }) => first <= frame),
     shift: () => turns.shift(),
     clear: () => ([turns, voices, splits, last] = [[], [], false, null]),
   };

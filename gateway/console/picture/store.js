@@ -1,5 +1,7 @@
 /** Template frames in IndexedDB. Where the browser allows none (a private window), they are fetched each time. */
 
+import { lasting } from "../storage.js";
+
 const NAME = "lipstream";
 const STORE = "templates";
 /** Frames of so many avatars are kept, some 15 MB each; the one that was used longest ago goes first. */
@@ -11,21 +13,21 @@ const promised = (request) =>
     request.onerror = () => reject(request.error);
   });
 
-function open() {
+async function open() {
   const request = indexedDB.open(NAME, 1);
   request.onupgradeneeded = () => request.result.createObjectStore(STORE);
   return promised(request);
 }
 
 const range = (name) => IDBKeyRange.bound([name], [name, []]);
-const usedAt = () => JSON.parse(localStorage.getItem("lipstream.templates") ?? "{}");
+const usedAt = () => JSON.parse(lasting.read("lipstream.templates") ?? "{}");
 
 /** Notes that an avatar is used now; gives those that have to go. */
 function note(name) {
   const used = { ...usedAt(), [name]: Date.now() };
   const gone = Object.keys(used).sort((a, b) => used[b] - used[a]).slice(AVATARS_MOST);
   gone.forEach((one) => delete used[one]);
-  localStorage.setItem("lipstream.templates", JSON.stringify(used));
+  lasting.write("lipstream.templates", JSON.stringify(used));
   return gone;
 }
 

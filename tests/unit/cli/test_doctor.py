@@ -1,6 +1,5 @@
 """The doctor finds what is there and what is not, and says how to get it."""
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,8 @@ def findings(settings: Settings, **changes: object) -> dict[str, Check]:
     return {check.name: check for check in examine(Settings(**(settings.model_dump(exclude_unset=True) | changes)))}
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def test_on_this_machine_nothing_is_missing(settings: Settings, free_port: int) -> None:
-    found = findings(settings, port=free_port)
+def test_on_this_machine_nothing_is_missing(settings: Settings, unused_tcp_port: int) -> None:
+    found = findings(settings, port=unused_tcp_port)
     assert [check for check in found.values() if check.status == "missing"] == []
     assert {"python", "embedded redis", "port", "provider cpu", "encoder libx264", "avatar tiny"} <= set(found)
     assert found["avatar tiny"].detail.endswith("loads and runs on cpu")

@@ -35,7 +35,7 @@ def test_each_server_of_this_machine_runs_without_persistence_bounded_and_privat
         try:
             started_s = time.monotonic()
             while not _listens(server.socket):
-                assert time.monotonic() - started_s < 10
+                assert time.monotonic() - started_s < 60
                 time.sleep(0.01)
             assert asyncio.run(_version(server.url)) == ".".join(map(str, version_of(binary) or ()))
             with Redis.from_url(server.url) as client:

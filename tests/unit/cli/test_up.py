@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +180,7 @@ def test_a_whole_run_serves_and_ends_without_a_trace(
                 break
         else:
             pytest.fail("it ended before it was ready")
+        panel = list(takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
         children = children_pids(process.pid)
         request = Request(Clip(speech, 24_000), f"ws://127.0.0.1:{unused_tcp_port}", "tiny", 40, False)
         summary = asyncio.run(stream(request))
@@ -186,6 +188,7 @@ def test_a_whole_run_serves_and_ends_without_a_trace(
         rest = process.stdout.read()
         assert process.wait(30) == 0, rest
     assert (summary.frames, summary.concealed) == (25, 0)
+    assert "unix:///" in "".join(panel), "who looks inside needs the address"
     assert len(children) == len(["redis", "gateway", "jobs"]) + sum(
         workers_of(Settings(), os.cpu_count() or 1, None).values()
     )

@@ -127,3 +127,8 @@ def test_another_resampler_goes_on_where_one_was_lost(rate_hz: int, samples: int
     second = StreamResampler(rate_hz, made)
     rest = pcm[2 * second.position :]
     assert second.push(rest) + second.finish() == whole[2 * made :]
+
+
+@pytest.mark.parametrize("rate_hz", RATES_HZ)
+def test_who_goes_on_and_hears_nothing_more_has_nothing_to_add(rate_hz: int) -> None:
+    assert StreamResampler(rate_hz, 640 * 7).finish() == b""

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from tests.unit.deploy.kustomize import Object, build
 
 ROOT: Final = Path(__file__).parents[3]
@@ -17,6 +19,18 @@ WORKLOADS: Final = ("Deployment", "StatefulSet")
 @cache
 def objects(overlay: str) -> tuple[Object, ...]:
     return tuple(build(ROOT / "deploy" / "k8s" / "overlays" / overlay))
+
+
+def extended(overlay: str, folder: Path, *components: str) -> list[Object]:
+    """One of our overlays with components beside its own, as a kustomization in an empty folder."""
+    k8s = ROOT / "deploy" / "k8s"
+    said = {
+        "resources": [str(k8s / "overlays" / overlay)],
+        "components": [str(k8s / "components" / name) for name in components],
+        "namespace": "lipstream",
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(said))
+    return build(folder)
 
 
 def of_kind(overlay: str, *kinds: str) -> list[Object]:

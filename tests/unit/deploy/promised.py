@@ -9,7 +9,7 @@ from common.telemetry import WorkerMetrics
 from common.worker import Counters
 from gateway.metrics import Metrics
 
-_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
 
 
 def exported() -> set[str]:

@@ -1,5 +1,6 @@
 """One machine's installation: complete, contained, and wired to what is there."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from starlette.applications import Starlette
 from common.settings import Settings
 from gateway.http.workers import STAGES
 from gateway.main import configure
+from tests.scaling.rules import seconds
 from tests.unit.deploy.compose import compose, environment, ours, services
 from tests.unit.deploy.manifests import ROOT, containers
 
@@ -86,6 +88,23 @@ def test_health_is_asked_for_where_it_is_told() -> None:
         assert url == ("http://127.0.0.1:3000/readyz" if name.startswith("gateway") else None), name
 
 
+@every_service
+def test_every_service_is_asked_how_it_is(name: str) -> None:
+    service = services()[name]
+    # Ours are asked by what their image says.
+    assert ("healthcheck" in service) == (name not in ours())
+    if name not in ours():
+        check = service["healthcheck"]
+        assert check["test"][0] in ("CMD", "CMD-SHELL")
+        assert check["retries"] * seconds(check["interval"]) <= 60
+
+
+def test_the_proxy_answers_for_itself_where_it_is_asked_and_to_this_container_alone() -> None:
+    (url,) = re.findall(r"http://\S+(?=/)", str(services()["proxy"]["healthcheck"]["test"]))
+    caddy = (ROOT / "deploy" / "caddy" / "Caddyfile").read_text()
+    assert f"{url} {{\n\tbind 127.0.0.1\n\trespond ok\n}}" in caddy
+
+
 def test_the_proxy_knows_both_gateways_hides_the_metrics_and_asks_who_is_ready() -> None:
     caddy = (ROOT / "deploy" / "caddy" / "Caddyfile").read_text()
     for line in (
@@ -125,11 +144,6 @@ def test_one_machine_gives_a_process_what_a_cluster_gives_it() -> None:
         limit = container["resources"]["limits"]
         assert amount(service["mem_limit"], gigabyte) == amount(limit["memory"], gigabyte), name
         assert service["cpus"] == int(limit["cpu"]), name
-
-
-def seconds(text: str) -> int:
-    assert text.endswith("s")
-    return int(text[:-1])
 
 
 def amount(text: str, units: dict[str, float]) -> float:

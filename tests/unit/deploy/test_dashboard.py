@@ -2,15 +2,12 @@
 
 import json
 import re
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from common.telemetry import WorkerMetrics
-from common.worker import Counters
-from gateway.metrics import Metrics
+from tests.unit.deploy.promised import exported
 
 DASHBOARD: dict[str, Any] = json.loads(
     (Path(__file__).parents[3] / "deploy" / "grafana" / "lipstream.json").read_text(encoding="utf-8")
@@ -18,25 +15,11 @@ DASHBOARD: dict[str, Any] = json.loads(
 EXPRESSIONS = [(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]]
 
 
-def series() -> set[str]:
-    """Names of all series that gateways and workers expose."""
-    worker = WorkerMetrics("audio", lambda: asdict(Counters()))
-    for histogram in (worker.wait, worker.work, worker.publish, worker.batch):
-        histogram.observe(1)
-    gateway = Metrics()
-    for by_stage in (gateway.stage_wait, gateway.stage_work):
-        by_stage.labels("audio").observe(1)
-    gateway.latency.observe(1)
-    families = [*gateway.registry.collect(), *worker.registry.collect()]
-    totals = {family.name + "_total" for family in families if family.type == "counter"}
-    return totals | {f.name for f in families} | {sample.name for family in families for sample in family.samples}
-
-
 @pytest.mark.parametrize(("title", "expression"), EXPRESSIONS)
 def test_every_panel_asks_for_series_that_exist(title: str, expression: str) -> None:
     asked = set(re.findall(r"lipstream_[a-z_]+", expression))
     assert asked, title
-    assert asked <= series()
+    assert asked <= exported()
 
 
 def test_panels_do_not_overlap_and_have_numbers_of_their_own() -> None:

@@ -5,26 +5,16 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from common.settings import load
-from tests.unit.deploy.kustomize import Object, build
-from tests.unit.deploy.manifests import ROOT, labels_of, name_of, objects, pod_of, selects
-
-K8S = ROOT / "deploy" / "k8s"
+from tests.unit.deploy.kustomize import Object
+from tests.unit.deploy.manifests import extended, labels_of, name_of, objects, pod_of, selects
 
 
 @pytest.fixture(scope="module", params=["dev", "prod-cpu", "prod-gpu"])
 def with_jobs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Object]]:
     """An overlay that is ours and the component."""
-    folder = tmp_path_factory.mktemp("mine")
-    said = {
-        "resources": [str(K8S / "overlays" / request.param)],
-        "components": [str(K8S / "components" / "jobs")],
-        "namespace": "lipstream",
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(said))
-    return request.param, build(folder)
+    return request.param, extended(request.param, tmp_path_factory.mktemp("mine"), "jobs")
 
 
 def deployment(built: list[Object], name: str) -> Any:

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.plan.model import Load
 from common.settings import Settings
 from gateway.http.workers import STAGES
+from tests.scaling.rules import seconds
 from tests.unit.deploy.kustomize import Object
 from tests.unit.deploy.manifests import PRODUCTION, ROOT, labels_of, name_of, named, of_kind, pod_of
 from tests.unit.deploy.promised import exported, spoken_of
@@ -72,6 +74,13 @@ def test_more_workers_come_before_new_sessions_are_refused(overlay: str) -> None
         assert age["metricType"] == "Value", "an age is not shared out among the workers"
 
 
+def test_pools_on_processors_grow_at_the_headroom_that_plans_leave() -> None:
+    """A busy worker has one task in hand, so the tasks not finished, by worker, are the busy share of the pool."""
+    for each in of_kind("prod-cpu", "ScaledObject"):
+        (backlog,) = (trigger for trigger in each["spec"]["triggers"] if trigger["name"] == "backlog")
+        assert float(backlog["metadata"]["threshold"]) == Load(1).headroom
+
+
 @in_production
 def test_pools_grow_at_once_and_shrink_slowly(overlay: str) -> None:
     for each in of_kind(overlay, "ScaledObject", "HorizontalPodAutoscaler"):
@@ -129,8 +138,3 @@ def target(each: Object) -> str:
 def behavior_of(each: Object) -> Any:
     spec = each["spec"]
     return spec["behavior"] if "behavior" in spec else spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
-
-
-def seconds(text: str) -> float:
-    number, unit = re.fullmatch(r"(\d+)([sm])", text).groups()  # type: ignore[union-attr]
-    return int(number) * {"s": 1, "m": 60}[unit]

@@ -6,7 +6,8 @@ from typing import Any
 from common.avatars.package import Avatar
 from common.frames import FrameHeader
 from gateway.actions import Action, Publish
-from gateway.session import SessionCore, SessionRules
+from gateway.rules import SessionRules
+from gateway.session import SessionCore
 
 SECOND = b"\0\0" * 16_000
 

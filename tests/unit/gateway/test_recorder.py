@@ -27,7 +27,7 @@ def finish(recorder: Recorder) -> None:
     recorder.close("over")
     for thread in threading.enumerate():
         if thread.name == "recorder-session-":
-            thread.join(5)
+            thread.join(60)
 
 
 @pytest.mark.parametrize("keeps_pictures", [False, True])
@@ -91,7 +91,7 @@ def test_a_disk_that_is_too_slow_stops_the_recording_before_memory_fills(
 ) -> None:
     monkeypatch.setattr(recorders, "WAITING_MAX_BYTES", 1_000)
     stuck = threading.Event()
-    recorder = Recorder(Disk(lambda _: stuck.wait(5)), header())  # type: ignore[arg-type]
+    recorder = Recorder(Disk(lambda _: stuck.wait(60)), header())  # type: ignore[arg-type]
     recorder.start()
     sent = 0
     while recorder.failure is None:

@@ -57,7 +57,16 @@ def test_a_late_frame_is_concealed_not_waited_for() -> None:
     assert header.flags == Flag.CONCEALED
     assert header.pts_us == FRAME_US
     assert picture == b"jpeg0"
-    assert reorder.concealed == 1
+    assert (reorder.concealed, reorder.late, reorder.on_time) == (1, 1, 2)
+
+
+def test_a_skipped_frame_is_concealed_in_its_turn_and_not_late() -> None:
+    reorder = awaiting(1)
+    reorder.skip(1, now_ms=0)
+    assert reorder.pop(0) == []
+    reorder.put(0, frame(0))
+    assert numbers(reorder.pop(0)) == [0, 1]
+    assert (reorder.concealed, reorder.late, reorder.on_time) == (1, 0, 1)
 
 
 def test_a_late_first_frame_is_left_out_and_counted() -> None:

@@ -16,7 +16,7 @@ from gateway.actions import Action, Append, Publish
 from gateway.revival import ResumeError, revive
 from gateway.segmenter import Heard
 from gateway.session import SessionCore
-from tests.unit.gateway.driven import core, finished, said, tasks
+from tests.unit.gateway.driven import core, finished, order, run_pipeline, said, tasks
 
 RATE_HZ = 24_000
 QUARTER = 6_000
@@ -198,3 +198,29 @@ def test_audio_that_the_ring_has_lost_is_not_guessed(tiny_avatar: Avatar) -> Non
 def test_an_avatar_that_is_not_offered_here_is_named(tiny_avatar: Avatar) -> None:
     with pytest.raises(ResumeError, match="'tiny' is not offered here"):
         revive(new_world(tiny_avatar).stored(), {}, None, None)
+
+
+def test_a_client_that_says_no_more_ends_its_utterance_where_the_audio_ends(tiny_avatar: Avatar) -> None:
+    world, session = new_world(tiny_avatar), core(tiny_avatar, sample_rate_hz=RATE_HZ)
+    world.carry_out(session.audio(bytes(2 * RATE_HZ), 0))
+    again = core(tiny_avatar, sample_rate_hz=RATE_HZ)
+    again.go_on(revive(world.stored(), {"tiny": tiny_avatar.manifest}, 9, 0), 0)
+    world.carry_out(again.flush(0))
+    world.deliver(again)
+    assert sorted(world.got) == list(range(10, len(world.ring)))
+
+
+def test_each_frame_is_told_to_be_of_its_own_avatar_again(tiny_avatar: Avatar, reference_avatar: Avatar) -> None:
+    world, session = new_world(tiny_avatar), core(tiny_avatar, sample_rate_hz=RATE_HZ)
+    for step in (session.audio, lambda pcm, now_ms: session.switch(reference_avatar.manifest, now_ms), session.audio):
+        world.carry_out(step(bytes(2 * RATE_HZ), 0))
+        world.deliver(session)
+    world.carry_out(session.flush(0))
+    again = core(tiny_avatar, sample_rate_hz=RATE_HZ)
+    manifests = {avatar.name: avatar.manifest for avatar in (tiny_avatar, reference_avatar)}
+    again.go_on(revive(world.stored(), manifests, 20, 0), 0)
+    run_pipeline(again, again.tick(0))
+    assert order(again)[2:] == [
+        *range(21, 25), "speak_ended", "switched", "speak_started", *range(25, 50), "speak_ended",
+    ]  # fmt: skip
+    assert [m["avatar"] for m in said(again) if m["type"] == "switched"] == ["reference"]

@@ -12,7 +12,7 @@ from common.errors import AudioError
 from common.frames import Flag, FrameHeader
 from common.records import Checkpoint, SegmentRecord
 from gateway.actions import Action, Append, Publish
-from gateway.session import SINGLE_FRAMES, SessionCore
+from gateway.session import SessionCore
 from tests.unit.gateway.driven import SECOND, core, finished, frames_out, run_pipeline, said, tasks
 
 
@@ -44,28 +44,6 @@ def test_audio_goes_to_the_ring_before_the_task_that_needs_it(tiny_avatar: Avata
     first_task = next(k for k, action in enumerate(actions) if isinstance(action, Publish))
     assert all(isinstance(action, Append) for action in actions[:first_task])
     assert [a.frame for a in actions if isinstance(a, Append)] == list(range(25))
-
-
-def test_a_few_frames_go_one_by_one_before_any_are_gathered(tiny_avatar: Avatar) -> None:
-    session, chunk = core(tiny_avatar), b"\0\0" * 640
-    sent = [task for _ in range(20) for task in tasks(session.audio(chunk, 0))][:SINGLE_FRAMES]
-    assert [(task.first, task.count) for task in sent] == [(k, 1) for k in range(SINGLE_FRAMES)]
-
-
-def test_behind_slow_workers_frames_gather_until_one_comes(tiny_avatar: Avatar) -> None:
-    session, chunk = core(tiny_avatar), b"\0\0" * 640
-    sent: list[Publish] = []
-    while len(sent) < SINGLE_FRAMES:
-        sent += tasks(session.audio(chunk, 0))
-    assert [tasks(session.audio(chunk, 0)) for _ in range(3)] == [[], [], []]
-    gathered = tasks(session.arrived(finished(sent[0]), 0))
-    assert [(task.first, task.count) for task in gathered] == [(SINGLE_FRAMES, 3)]
-
-
-def test_a_full_task_never_waits(tiny_avatar: Avatar) -> None:
-    session = core(tiny_avatar)
-    assert max(task.count for task in tasks(session.audio(SECOND * 2, 0))) == 8
-    assert [task.count for task in tasks(session.audio(SECOND, 0))] == [8, 8, 8]
 
 
 def test_only_the_closing_task_knows_the_length(tiny_avatar: Avatar) -> None:

@@ -1,8 +1,11 @@
 """The commands as a user types them, against a gateway that is made up."""
 
 import json
+import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from typer.testing import CliRunner, Result
 from cli.jobs import api, commands
 from cli.main import Options, app
 from common.errors import InputError, LipstreamError
+from tests.authority import Authority, authority
 
 JOB = "0123456789abcdef"
 
@@ -53,7 +57,7 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
     made, real = Gateway(), httpx.Client
 
     @contextmanager
-    def opened(url: str, token: str | None) -> Iterator[httpx.Client]:
+    def opened(url: str, token: str | None, ca: Path | None) -> Iterator[httpx.Client]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         with real(base_url=url, headers=headers, transport=httpx.MockTransport(made)) as http:
             yield http
@@ -170,3 +174,46 @@ def test_a_file_that_is_not_there_is_a_mistake(gateway: Gateway, tmp_path: Path)
     error = lipstream("submit", "render", tmp_path / "nothing.wav").exception
     assert isinstance(error, InputError)
     assert gateway.asked == []
+
+
+@contextmanager
+def behind_tls(root: Authority) -> Iterator[str]:
+    """The address of a gateway without jobs whose certificate is of a private authority."""
+    own, context = root.sign("gateway"), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.file, own.key)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"jobs": []}')
+
+        def log_message(self, format: str, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"https://localhost:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_gateway_of_a_private_authority_is_asked_by_who_names_it(tmp_path: Path) -> None:
+    root, stranger = authority(tmp_path, "root"), authority(tmp_path, "stranger")
+    with behind_tls(root) as url:
+        assert lipstream("list", "--url", url, "--ca", root.file).stdout == "no jobs\n"
+        for trusted in ([], ["--ca", stranger.file]):
+            error = lipstream("list", "--url", url, *trusted).exception
+            assert isinstance(error, LipstreamError)
+            assert "CERTIFICATE_VERIFY_FAILED" in error.message
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_what_is_no_authority_is_a_mistake(content: str | None, tmp_path: Path) -> None:
+    if content:
+        (tmp_path / "ca.pem").write_text(content)
+    error = lipstream("list", "--ca", tmp_path / "ca.pem").exception
+    assert isinstance(error, InputError)
+    assert "ca.pem is no PEM of an authority" in error.message

@@ -4,14 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
 from common.errors import InputError, LipstreamError
-from common.recording.records import RecordingError
-from tests.unit.cli.replay.spoken import FRAMES, recorded
-from tests.unit.common.recording.small import DIGEST
+from common.recording import framing
+from common.recording.hashes import hash_of
+from common.recording.records import Frame, Header, Record, RecordingError, decode
+from tests.unit.cli.replay.spoken import FRAMES, offline, recorded, recording
+from tests.unit.common.recording.small import DIGEST, file_of
 
 SID = "session-1"
 
@@ -47,7 +51,25 @@ def test_a_recording_is_filmed(place: Path, avatars_folder: Path) -> None:
     assert (place / "film.mp4").stat().st_size > 1_000
 
 
-def test_a_difference_is_exit_code_1(place: Path, avatars_folder: Path) -> None:
+def test_the_first_frame_that_differs_is_named_and_shown_and_is_exit_code_1(place: Path, avatars_folder: Path) -> None:
+    (place / f"{SID}.lsrec").write_bytes(_with_another_picture(avatars_folder, first=4))
+    arguments = "replay", place / f"{SID}.lsrec", "--verify", "--avatars-dir", avatars_folder
+    result = lipstream(*arguments, "--evidence", place / "seen")
+    assert result.exit_code == 1, result.output
+    assert "first difference: frame 4 of the segment at sample 0, epoch 0 (frame 4 of the session)" in result.output
+    paths = {path.stem.rpartition("-")[2]: path for path in (place / "seen").iterdir()}
+    assert set(paths) == {"recorded", "replayed", "difference"}
+    assert all(path.name in result.output.replace("\n", "") for path in paths.values())
+    images = {name: np.asarray(cv2.imread(str(path))) for name, path in paths.items()}
+    apart = cv2.absdiff(images["recorded"], images["replayed"])
+    assert np.array_equal(images["difference"], np.minimum(8 * apart.astype(int), 255))
+    assert apart.max() > 0
+    found = lipstream(*arguments, "--evidence", place / "again", "--json")
+    assert found.exit_code == 1
+    assert json.loads(found.stdout)["difference"]["frame"] == 4
+
+
+def test_a_recording_whose_bytes_have_changed_is_refused(place: Path, avatars_folder: Path) -> None:
     (place / f"{SID}.lsrec").write_bytes(recorded(avatars_folder, quality=84).replace(b"quality\x54", b"quality\x55"))
     result = lipstream("replay", place / f"{SID}.lsrec", "--avatars-dir", avatars_folder, "--verify")
     assert isinstance(result.exception, RecordingError), "the checksum guards the header"
@@ -63,12 +85,24 @@ def test_an_avatar_that_is_not_the_recorded_one_is_told(place: Path, avatars_fol
 
 
 def _with_avatar(folder: Path, digest: dict[str, Any]) -> bytes:
-    from common.recording import framing
-    from common.recording.records import Header, decode, encode
+    return file_of(*(e._replace(avatar=digest) if isinstance(e, Header) else e for e in _records(recorded(folder))))
 
-    records = [decode(content) for content in framing.unpack(recorded(folder)).contents]
-    changed = [each._replace(avatar=digest) if isinstance(each, Header) else each for each in records]
-    return framing.MAGIC + b"".join(framing.pack(encode(each)) for each in changed if each)
+
+def _with_another_picture(folder: Path, first: int) -> bytes:
+    """From the `first` frame on, the recorded pictures are of another quality than the recording says."""
+    other = {shown.key.offset: shown.picture for shown in offline(folder).run(recording(folder, quality=40))}
+
+    def changed(record: Record) -> Record:
+        if not isinstance(record, Frame) or record.frame < first:
+            return record
+        picture = other[record.frame]
+        return record._replace(hash=hash_of(picture), picture=picture)
+
+    return file_of(*map(changed, _records(recorded(folder))))
+
+
+def _records(data: bytes) -> list[Record]:
+    return [record for content in framing.unpack(data).contents if (record := decode(content))]
 
 
 def test_models_are_compared(place: Path, avatars_folder: Path) -> None:

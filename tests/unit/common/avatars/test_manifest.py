@@ -65,6 +65,7 @@ def test_the_inner_picture_is_what_the_ring_leaves(content: dict[str, Any]) -> N
         ("audio.window.pad_end", "wrap", "'zeros', 'repeat', 'clamp' or 'silence'"),
         ("audio.rows_per_frame", "3.2", "should match pattern"),
         ("image.template.frames", 0, "greater than 0"),
+        ("image.stack", ["reference", "reference"], "image.masks are of no use"),
     ],
 )
 def test_what_is_wrong_is_named(content: dict[str, Any], path: str, value: Any, complaint: str) -> None:
@@ -81,6 +82,11 @@ def test_what_is_wrong_is_named(content: dict[str, Any], path: str, value: Any, 
         ("audio.rows_per_frame", "16/5", "16/5 encoder rows a frame"),
         ("audio.positional_encoding", "sinusoidal", "positional encoding"),
         ("image.latents", "latents.npy", "precomputed latents"),
+        (
+            "image.template.idle",
+            "hold",
+            "a template held while nobody speaks (image.template.idle 'hold')",
+        ),
         ("models", ["unet.onnx", "vae.onnx"], "a chain of 2 models"),
         ("paste.alpha_masks", "masks.npy", "alpha masks"),
     ],

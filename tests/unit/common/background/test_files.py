@@ -1,4 +1,4 @@
-"""Uploads and results in a folder and in a store of another kind; both are fsspec's."""
+"""Uploads and results in a folder and in stores of other kinds, one of them S3's; all are fsspec's."""
 
 import os
 import time
@@ -8,18 +8,32 @@ from uuid import uuid4
 
 import fsspec
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from common.background import files as places
 from common.background.files import JobFiles, StoreError, files_at, told
 from common.errors import SettingsError
+from tests.s3 import BUCKET, object_store
 
 JOB, OTHER = "0123456789abcdef", "fedcba9876543210"
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    with object_store():
+        yield BUCKET
+
+
+@pytest.fixture(params=["file", "memory", "s3"])
 def files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobFiles]:
-    yield files_at(f"file://{tmp_path}/deep/down" if request.param == "file" else f"memory://{uuid4().hex}/down")
-    fsspec.filesystem("memory").store.clear()
+    match request.param:
+        case "file":
+            yield files_at(f"file://{tmp_path}/deep/down")
+        case "memory":
+            yield files_at(f"memory://{uuid4().hex}/down")
+            fsspec.filesystem("memory").store.clear()
+        case _:
+            yield files_at(f"{request.getfixturevalue('bucket')}/{uuid4().hex}/down")
 
 
 def put(files: JobFiles, job: str, content: bytes = b"RIFF") -> None:
@@ -83,6 +97,13 @@ def test_a_place_that_fails_is_a_fault_that_may_pass(tmp_path: Path) -> None:
         with pytest.raises(StoreError) as caught:
             attempt()
         assert caught.value.retryable
+
+
+def test_a_bucket_that_cannot_be_reached_is_a_fault_that_may_pass() -> None:
+    unreachable = EndpointConnectionError(endpoint_url="https://s3.example.com")
+    with pytest.raises(StoreError, match="Could not connect") as caught, told():
+        raise unreachable
+    assert caught.value.retryable
 
 
 def test_no_name_but_a_jobs_own_reaches_the_disk(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """The binary layouts, byte by byte, and that nothing but a typed error comes of bytes that are none."""
 
-import contextlib
-import struct
 from random import Random
 
 import pytest
@@ -17,10 +15,9 @@ from gateway.earlier.binary import (
     Request,
     VideoFrame,
     pack,
-    pack_request,
-    unpack,
     unpack_request,
 )
+from tests.earlier import pack_request, unpack
 
 U32 = st.integers(0, 2**32 - 1)
 FLOATS = st.floats(width=32, allow_nan=False)
@@ -108,22 +105,6 @@ def test_a_malformed_request_is_refused_by_field(message: bytes, field: str | No
     assert (caught.value.field, caught.value.limit) == (field, limit)
 
 
-@pytest.mark.parametrize("answer", [answer for answer, _ in ANSWERS], ids=["mouth", "error", "video frame"])
-def test_every_cut_of_an_answer_is_refused(answer: Answer) -> None:
-    packed = pack(answer)
-    for length in range(len(packed)):
-        with pytest.raises(ProtocolError):
-            unpack(packed[:length])
-    with pytest.raises(ProtocolError):
-        unpack(packed + b"\0")
-
-
-def test_an_answer_of_another_type_is_refused() -> None:
-    with pytest.raises(ProtocolError) as caught:
-        unpack(struct.pack("<BI", 3, 0))
-    assert caught.value.field == "type"
-
-
 def test_thousands_of_byte_strings_are_requests_or_typed_errors() -> None:
     refused: set[bytes] = set()
     patched = st.builds(lambda at, patch: _mutate(at, patch), U32, st.binary(min_size=1, max_size=4))
@@ -133,8 +114,6 @@ def test_thousands_of_byte_strings_are_requests_or_typed_errors() -> None:
     def send(message: bytes) -> None:
         middle = len(message) // 2
         for each in (message, message[:middle], message + message, message[1:]):
-            with contextlib.suppress(ProtocolError):
-                unpack(each)
             try:
                 unpack_request(each)
             except ProtocolError:
@@ -146,19 +125,18 @@ def test_thousands_of_byte_strings_are_requests_or_typed_errors() -> None:
 
 def test_thousands_of_broken_messages_give_nothing_but_typed_errors() -> None:
     random = Random(5)
-    good = [bytes.fromhex(REQUEST_HEX), *(bytes.fromhex(hexadecimal) for _, hexadecimal in ANSWERS)]
+    good = bytes.fromhex(REQUEST_HEX)
     refused = 0
     for _ in range(20_000):
-        message = bytearray(random.choice(good))
+        message = bytearray(good)
         for _ in range(random.randint(1, 3)):
             message[random.randrange(len(message))] = random.randrange(256)
         del message[random.randint(0, 2 * len(message)) :]
-        for read in (unpack_request, unpack):
-            try:
-                read(bytes(message))
-            except ProtocolError:
-                refused += 1
-    assert refused > 20_000
+        try:
+            unpack_request(bytes(message))
+        except ProtocolError:
+            refused += 1
+    assert refused > 10_000
 
 
 def _mutate(at: int, patch: bytes) -> bytes:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from common.errors import AudioError, ProtocolError
 from gateway.earlier import messages
-from gateway.earlier.binary import Request, pack_request
+from gateway.earlier.binary import Request
 from gateway.earlier.messages import failure, is_earlier, parse, pcm_of
+from tests.earlier import pack_request
 from tests.unit.gateway.malformed import spoilt
 
 GOOD: list[dict[str, Any]] = [

@@ -11,6 +11,10 @@ from tests.unit.gateway.http.conftest import Opened, Running
 VIDEO = "/api/model-video/tiny"
 
 
+def files_of(package: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in package.iterdir()}
+
+
 async def test_all_avatars_of_the_folder_are_listed_with_whether_they_are_offered(running: Running) -> None:
     content = (await running.http.get("/api/models")).json()
     assert content["count"] == 2
@@ -56,13 +60,18 @@ async def test_no_name_in_a_path_reaches_the_disk(
     assert (await running.http.get(path.format(name))).status_code == 404
 
 
-async def test_an_avatar_can_be_offered_and_withdrawn(running: Running) -> None:
+async def test_an_avatar_can_be_offered_and_withdrawn_and_its_package_stays(
+    running: Running, avatars_folder: Path
+) -> None:
+    package = files_of(avatars_folder / "reference")
     answer = (await running.http.post("/api/models/reference/load")).json()
     assert (answer["success"], answer["model_name"]) == (True, "reference")
     assert set(running.gateway.avatars) == {"tiny", "reference"}
     assert (await running.http.post("/api/models/reference/unload")).status_code == 200
     assert set(running.gateway.avatars) == {"tiny"}
     assert (await running.http.post("/api/models/reference/unload")).status_code == 404
+    assert files_of(avatars_folder / "reference") == package != {}
+    assert (await running.http.post("/api/models/reference/load")).status_code == 200
 
 
 async def test_an_avatar_that_sessions_use_is_not_withdrawn(running: Running) -> None:

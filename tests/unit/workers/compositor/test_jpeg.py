@@ -33,7 +33,7 @@ def spliced(template: Picture, changed: Picture, rect: Rect, quality: int) -> by
     region = jpeg.region_around(grid, rect)
     x1, y1, x2, y2 = region.rect
     patch = jpeg.encode(changed[y1:y2, x1:x2], quality, grid)
-    return jpeg.splice(jpeg.encode(template, quality, grid), patch, region)
+    return jpeg.fill(jpeg.cut(jpeg.encode(template, quality, grid), region), patch)
 
 
 def whole(picture: Picture, quality: int) -> bytes:
@@ -134,5 +134,6 @@ def test_a_patch_of_another_region_is_refused() -> None:
     grid = jpeg.segment_grid(1280, 720)
     template = jpeg.encode(TEMPLATES[1280, 720], 85, grid)
     patch = jpeg.encode(TEMPLATES[1280, 720][:64, :128], 85, grid)
+    remains = jpeg.cut(template, jpeg.region_around(grid, (0, 0, 128, 80)))
     with pytest.raises(ValueError, match="4 segments, 5 were cut out"):
-        jpeg.splice(template, patch, jpeg.region_around(grid, (0, 0, 128, 80)))
+        jpeg.fill(remains, patch)

@@ -8,7 +8,7 @@ import pytest
 
 from common.avatars.package import Avatar, Picture
 from workers.compositor import jpeg
-from workers.compositor.pictures import QUALITIES_KEPT, Pictures
+from workers.compositor.pictures import UNFORESEEN_KEPT, Pictures
 
 
 @pytest.fixture
@@ -52,7 +52,15 @@ def test_only_the_region_around_the_crop_is_kept(tiny_avatar: Avatar) -> None:
 
 
 def test_another_quality_is_the_same_whether_made_first_or_later(tiny_avatar: Avatar) -> None:
-    assert Pictures(tiny_avatar, 85).remains(40) == Pictures(tiny_avatar, 40).remains(40)
+    made_first = Pictures(tiny_avatar, 40).remains(40)
+    assert Pictures(tiny_avatar, 85, further=(60, 40)).remains(40) == made_first
+    assert Pictures(tiny_avatar, 85).remains(40) == made_first
+
+
+def test_qualities_that_are_foreseen_share_one_pass(tiny_avatar: Avatar, decodes: list[Path]) -> None:
+    pictures = Pictures(tiny_avatar, 85, further=(60, 75, 85))
+    assert len({pictures.remains(quality) for quality in (60, 75, 85)}) == 3
+    assert len(decodes) == 1
 
 
 def test_a_quality_in_use_is_not_encoded_again(tiny_avatar: Avatar, decodes: list[Path]) -> None:
@@ -63,15 +71,14 @@ def test_a_quality_in_use_is_not_encoded_again(tiny_avatar: Avatar, decodes: lis
     assert len(decodes) == 2
 
 
-def test_the_quality_unused_for_longest_gives_way(tiny_avatar: Avatar, decodes: list[Path]) -> None:
+def test_of_the_unforeseen_the_one_unused_for_longest_gives_way(tiny_avatar: Avatar, decodes: list[Path]) -> None:
     pictures = Pictures(tiny_avatar, 85)
-    others = list(range(40, 40 + QUALITIES_KEPT))
-    for quality in others:
+    first, *others, last = range(40, 41 + UNFORESEEN_KEPT)
+    for quality in (first, *others, first, last):
         pictures.remains(quality)
-        if quality != others[-1]:
-            pictures.remains(85)
     passes = len(decodes)
+    pictures.remains(first)
     pictures.remains(85)
-    assert len(decodes) == passes, "85 was used lately and stays"
+    assert len(decodes) == passes, "one was used lately and stays, the other was foreseen"
     pictures.remains(others[0])
-    assert len(decodes) == passes + 1, "the first of the others had to go"
+    assert len(decodes) == passes + 1

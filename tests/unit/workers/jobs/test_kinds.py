@@ -139,7 +139,10 @@ def test_an_avatars_pictures_are_its_template_in_order(make_work: MakeWork) -> N
     assert outcome.facts == {"frames": len(template)}
 
 
-def test_only_recordings_older_than_that_are_pruned(make_work: MakeWork, avatars_folder: Path, tmp_path: Path) -> None:
+def test_only_recordings_older_than_that_are_pruned(
+    make_work: MakeWork, avatars_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     folder = tmp_path / "recordings"
     folder.mkdir()
     for session, days in (("session-old", 5), ("session-new", 1)):
@@ -149,6 +152,7 @@ def test_only_recordings_older_than_that_are_pruned(make_work: MakeWork, avatars
     outcome = prune(Prune(days=3), make_work())
     assert (outcome.facts, outcome.file) == ({"pruned": ["session-old"], "days": 3}, None)
     assert [path.name for path in folder.iterdir()] == ["session-new.lsrec"]
+    assert "removed 1 recordings that were older than 3 days" in caplog.messages
 
 
 def test_a_prune_takes_the_age_of_the_settings_or_is_refused(make_work: MakeWork) -> None:

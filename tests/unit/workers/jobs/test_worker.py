@@ -7,6 +7,7 @@ import fakeredis
 import pytest
 from rq.job import Job
 
+from common import keys
 from common.background import serial
 from common.background.queue import Jobs
 from common.background.requests import Prune
@@ -87,6 +88,36 @@ def test_strays_are_swept_now_and_then(
 def test_files_that_cannot_be_swept_stop_nothing(worker: JobsWorker, tmp_path: Path) -> None:
     (tmp_path / "jobs").write_bytes(b"in the way")
     worker.run_maintenance_tasks()
+
+
+def test_old_recordings_are_removed_hourly_by_one_of_all_workers(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    jobs.settings = jobs.settings.model_copy(update={"recordings_keep_days": 7.0})
+    several = [JobsWorker(jobs), JobsWorker(jobs)]
+    for worker in several:
+        worker.run_maintenance_tasks()
+    (entry,) = jobs.entries(10)
+    assert entry.request == Prune(days=7)
+    assert f"job {entry.id} removes the recordings that are older than 7 days" in caplog.messages
+    assert workers.PRUNE_S - 5 < jobs.redis.ttl(keys.recordings_pruned()) <= workers.PRUNE_S == 3_600
+    jobs.redis.delete(keys.recordings_pruned())
+    for worker in several:
+        worker._swept_s -= workers.SWEEP_S
+        worker.run_maintenance_tasks()
+    assert len(jobs.entries(10)) == 2
+
+
+def test_recordings_are_kept_unless_a_number_of_days_is_set(worker: JobsWorker, jobs: Jobs) -> None:
+    worker.run_maintenance_tasks()
+    assert jobs.entries(10) == []
+    assert not jobs.redis.exists(keys.recordings_pruned())
+
+
+def test_a_full_queue_is_no_reason_to_stop(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+    jobs.settings = jobs.settings.model_copy(update={"recordings_keep_days": 7.0, "jobs_queue_max": 1})
+    jobs.submit(Prune(days=1))
+    JobsWorker(jobs).run_maintenance_tasks()
+    assert "old recordings stay for now: 1 jobs wait" in caplog.text
 
 
 def test_done_and_failed_jobs_are_counted_where_the_horses_count_them(worker: JobsWorker, jobs: Jobs) -> None:

@@ -1,0 +1,1 @@
+"""`lipstream plan`: what so many sessions need, from what a frame was measured to cost."""

@@ -1,0 +1,78 @@
+"""The scaling loop: real workers come and go with a load, by the numbers of the ScaledObjects that ship."""
+
+import asyncio
+import sys
+from itertools import pairwise
+from typing import Final
+
+import pytest
+
+from common.settings import Settings
+from tests.chaos.avatars import settings_of
+from tests.chaos.talk import Manner
+from tests.prometheus import program
+from tests.scaling.installation import OVERLAY
+from tests.scaling.play import STAGE, Played, play, scenario_of
+from tests.scaling.rules import rules_of
+from tests.scaling.summary import Summary, summary_of
+from tests.unit.deploy.manifests import named, pod_of
+
+SCENARIO: Final = scenario_of(minutes=0.9)
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """About a minute, in which the load rises fourfold and falls again."""
+    program("prometheus")
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells another process's processor time finely enough to limit it")
+    settings = settings_of("tiny", tmp_path_factory.mktemp("avatars"))
+    return asyncio.run(play(SCENARIO, settings, tmp_path_factory.mktemp("scaling"), Manner("tiny")))
+
+
+@pytest.fixture(scope="module")
+def summary(played: Played) -> Summary:
+    return summary_of(played)
+
+
+def test_pods_come_with_the_load_and_go_after_it(summary: Summary, played: Played) -> None:
+    course = played.course
+    busy = [moment.pods[STAGE] for moment in played.moments if course.rose_s < moment.at_s < course.fell_s]
+    assert max(busy) == summary.peak > summary.floor
+    assert summary.falls_s[0] > course.fell_s
+    assert summary.last == summary.floor
+
+
+def test_the_floor_is_kept(summary: Summary, played: Played) -> None:
+    assert summary.floor == named(OVERLAY, "ScaledObject", STAGE)["spec"]["minReplicaCount"] == 2
+    assert min(moment.ready[STAGE] for moment in played.moments) == 2
+
+
+def test_pods_go_one_at_a_time_and_no_sooner_than_the_rules_say(played: Played) -> None:
+    rules = rules_of(named(OVERLAY, "ScaledObject", STAGE), SCENARIO.speed)
+    falls = [decision for decision in played.decisions[STAGE] if decision.pods < decision.seen.pods]
+    assert {fall.seen.pods - fall.pods for fall in falls} == {1}
+    times_s = [fall.seen.at_s for fall in falls]
+    assert all(b - a >= rules.down[0].period_s for a, b in pairwise(times_s))
+
+
+def test_every_pod_left_by_itself_within_its_grace(summary: Summary, played: Played) -> None:
+    assert summary.removed == len(played.ended) >= 1
+    assert summary.unclean == 0
+    for pod in played.ended:
+        assert pod.took_s < pod_of(pod.deployment)["terminationGracePeriodSeconds"]
+
+
+def test_no_frame_is_lost_or_concealed_when_pods_go(summary: Summary) -> None:
+    verdict = summary.verdict
+    assert (verdict.missing, verdict.twice, verdict.out_of_order, verdict.different, verdict.cut_off) == (0, 0, 0, 0, 0)
+    assert summary.concealed_after_removal == 0
+
+
+def test_a_frame_is_in_time_while_there_are_pods_enough(summary: Summary) -> None:
+    """On whatever machine; `python -m tests.scaling` asks for `P95_BOUND_S`."""
+    for phase in ("served", "after"):
+        p95_s = summary.p95_s.get(phase)
+        assert p95_s is not None
+        assert p95_s * 1000 < Settings().frame_deadline_ms, summary.p95_s
