@@ -22,6 +22,7 @@ _CALM_S: Final = 2.0
 _GONE_WITHIN_S: Final = 20.0
 _LOOK_EVERY_S: Final = 0.2
 _TRY_AGAIN_S: Final = 0.1
+_NOT_LONG_S: Final = 6.0
 _LASTING: Final = ("stage:", "dead:", "alive", "secret:")
 """Keys that are to stay without an expiry."""
 
@@ -85,7 +86,7 @@ async def campaign(
     for fault in faults:
         await world.until_whole(workers)
         await asyncio.sleep(rng.uniform(0.2, 1.2))
-        done.append(await do(world, fault, rng, _newest(heard), manner.avatar))
+        done.append(await do(world, fault, rng, await _speaking(heard), manner.avatar))
         await asyncio.sleep(FELT_S)
     over.set()
     await asyncio.gather(*talkers)
@@ -127,9 +128,13 @@ async def _keep_talking(
             await asyncio.sleep(_TRY_AGAIN_S)
 
 
-def _newest(heard: Sequence[Sequence[Recording]]) -> str:
-    """The session that began last."""
-    return max((recording for each in heard for recording in each), key=lambda recording: recording.started_s).session
+async def _speaking(heard: Sequence[Sequence[Recording]]) -> str:
+    """A session that speaks and has begun not long ago: it feels a fault, and is there when its poison is read."""
+    while True:
+        newest = max((recording for each in heard for recording in each), key=lambda recording: recording.started_s)
+        if newest.seen and not newest.ended and time.monotonic() - newest.started_s < _NOT_LONG_S:
+            return newest.session
+        await asyncio.sleep(_TRY_AGAIN_S)
 
 
 def _stall(done: Done, recordings: Sequence[Recording]) -> Stall:

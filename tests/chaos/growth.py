@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import theilslopes
 
 from common import keys
 from tests.chaos.world import World
@@ -31,14 +32,18 @@ class Sample(NamedTuple):
 
 
 class Slope(NamedTuple):
-    """How a figure developed after the warm-up."""
+    """How a figure developed after the warm-up, with the bounds of its 95 % confidence interval.
+
+    By Theil and Sen: the median of the slopes between all pairs of looks. An allocator's single step, which says
+    nothing of what comes next, does not tilt it; what keeps growing does.
+    """
 
     figure: str
     first: float
     last: float
     percent_an_hour: float
-    error_percent: float
-    """Standard error of the fit."""
+    low_percent: float
+    high_percent: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +93,8 @@ def _resident(process_id: int) -> float:
 
 
 def growing(growth: Growth) -> list[str]:
-    """What is not flat, beyond the doubled error of the fit."""
-    beyond = [each for each in all_slopes(growth) if each.percent_an_hour - 2 * each.error_percent > FLAT_PERCENT]
+    """What is surely not flat."""
+    beyond = [each for each in all_slopes(growth) if each.low_percent > FLAT_PERCENT]
     return [each.figure for each in beyond if each.figure != CAPPED]
 
 
@@ -98,7 +103,7 @@ def all_slopes(growth: Growth) -> list[Slope]:
 
 
 def slopes(samples: Sequence[Sample]) -> list[Slope]:
-    """A straight line through each figure after the warm-up; none from fewer than three samples."""
+    """Of each figure after the warm-up; none from fewer than three samples."""
     warm = list(samples)[int(len(samples) * WARM_UP_SHARE) :]
     names = sorted(set.intersection(*(set(each.figures) for each in warm))) if len(warm) >= 3 else []
     return [_slope(name, warm) for name in names]
@@ -107,12 +112,10 @@ def slopes(samples: Sequence[Sample]) -> list[Slope]:
 def _slope(name: str, warm: Sequence[Sample]) -> Slope:
     hours = np.array([each.at_s for each in warm]) / 3600
     values = np.array([each.figures[name] for each in warm])
-    centred = hours - hours.mean()
-    slope = float(centred @ values / (centred @ centred))
-    rest = values - values.mean() - slope * centred
-    error = float(np.sqrt(rest @ rest / (len(warm) - 2) / (centred @ centred)))
+    found = theilslopes(values, hours)
     scale = 100 / max(float(values.mean()), 1.0)
-    return Slope(name, float(values[0]), float(values[-1]), slope * scale, error * scale)
+    percents = (scale * float(each) for each in (found.slope, found.low_slope, found.high_slope))
+    return Slope(name, float(values[0]), float(values[-1]), *percents)
 
 
 def as_dict(growth: Growth) -> dict[str, Any]:
@@ -128,7 +131,7 @@ def as_dict(growth: Growth) -> dict[str, Any]:
 
 def show(growth: Growth, console: Console) -> None:
     """The figures and what remained, in the terminal."""
-    table = Table("figure", "after warm-up", "at the end", "% an hour", "±", box=None, header_style="bold")
+    table = Table("figure", "after warm-up", "at the end", "% an hour", "95 %", box=None, header_style="bold")
     for slope in all_slopes(growth):
         table.add_row(*_cells(slope))
     console.print(table, "", *_remarks(growth), sep="\n")
@@ -139,7 +142,7 @@ def write(growth: Growth, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     minutes = (growth.rests[-1].at_s - growth.busy[0].at_s) / 60
     lines = [f"In {minutes:.0f} minutes:", ""]
-    lines += ["| figure | after warm-up | at the end | % an hour | ± |", "|---|---|---|---|---|"]
+    lines += ["| figure | after warm-up | at the end | % an hour | 95 % |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(_cells(slope))} |" for slope in all_slopes(growth)]
     lines += ["", *(f"* {remark}" for remark in _remarks(growth))]
     (folder / "soak.md").write_text("\n".join(lines) + "\n")
@@ -149,7 +152,8 @@ def write(growth: Growth, folder: Path) -> None:
 def _cells(slope: Slope) -> tuple[str, ...]:
     plain = slope.figure in ("keys", "entries")
     ends = (f"{value:.0f}" if plain else f"{value / 2**20:.1f} MiB" for value in (slope.first, slope.last))
-    return slope.figure, *ends, f"{slope.percent_an_hour:+.1f}", f"{slope.error_percent:.1f}"
+    bounds = f"{slope.low_percent:+.1f} to {slope.high_percent:+.1f}"
+    return slope.figure, *ends, f"{slope.percent_an_hour:+.1f}", bounds
 
 
 def _remarks(growth: Growth) -> list[str]:

@@ -5,7 +5,7 @@
 Processes are looked at every few seconds. Redis' memory goes up and down with who is there, so it is looked at when
 nobody is: every minute or two all leave, and what they had is waited for to go. The first fifth of the time is
 warm-up. Exit code 1 when Redis keeps keys or stream entries, a session that was to be served broke off, or something
-grows by more than 1 % an hour beyond the doubled error of its fit.
+grows by more than 1 % an hour with a confidence of 95 %.
 """
 
 import argparse

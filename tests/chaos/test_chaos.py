@@ -27,8 +27,9 @@ FAULTS: Final = (
     Fault("poison", "compositor"),
     Fault("kill", "redis"),
 )
-PATIENT: Final = {"skip_after_ms": 20_000, "frame_deadline_ms": 40_000}
-"""No frame is given up, however slow the machine is at starting a process again: all of them are to come."""
+PATIENT: Final = {"skip_after_ms": 20_000, "frame_deadline_ms": 40_000, "flush_after_ms": 60_000}
+"""No frame is given up, however slow the machine is at starting a process again, and no utterance is cut because the
+client stood still: all frames are to come."""
 pytestmark = pytest.mark.timeout(900)
 
 

@@ -17,13 +17,23 @@ def samples(grow_an_hour: float, noise: float = 0.0) -> list[Sample]:
 def test_a_slope_is_found_in_percent_an_hour(grow: float) -> None:
     (slope,) = slopes(samples(grow))
     assert slope.percent_an_hour == pytest.approx(100 * grow / (1 + grow * 0.3), abs=0.01)
-    assert slope.error_percent == pytest.approx(0, abs=0.01)
+    assert slope.high_percent - slope.low_percent == pytest.approx(0, abs=0.01)
 
 
-def test_noise_shows_as_the_error_of_the_slope() -> None:
+def test_noise_widens_the_bounds_of_the_slope() -> None:
     (slope,) = slopes(samples(0.0, noise=0.01))
-    assert abs(slope.percent_an_hour) < 3 * slope.error_percent
-    assert slope.error_percent > 0.1
+    assert slope.low_percent < 0 < slope.high_percent
+    assert slope.high_percent - slope.low_percent > 0.2
+
+
+def test_a_single_step_is_no_growth_and_a_staircase_is() -> None:
+    step, stairs = (
+        [Sample(t, {"rss": 100e6 + 2e6 * (t // every_s)}) for t in (5.0 * k for k in range(360))]
+        for every_s in (1_200, 200)
+    )
+    (once,), (again,) = slopes(step), slopes(stairs)
+    assert once.percent_an_hour == 0
+    assert again.low_percent > 20
 
 
 def test_what_happens_in_the_warm_up_does_not_count() -> None:

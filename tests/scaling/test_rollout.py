@@ -22,8 +22,8 @@ PODS: Final = 2
 SPEAKERS: Final = 2
 SPEECH_S: Final = 8.0
 MANNER: Final = Manner("tiny")
-PATIENT: Final = {"skip_after_ms": 20_000, "frame_deadline_ms": 40_000}
-"""No frame is given up because the machine stands still for a moment: all of them are to come."""
+PATIENT: Final = {"skip_after_ms": 20_000, "frame_deadline_ms": 40_000, "flush_after_ms": 60_000}
+"""No frame is given up and no utterance cut because the machine stands still for a moment: all frames are to come."""
 pytestmark = pytest.mark.timeout(900)
 
 
