@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +24,6 @@ STAGE: Final = "inference"
 P95_BOUND_S: Final = 0.5
 """Frames of a stage that keeps up are ready within so long: the age of a task at which gateways refuse new sessions."""
 SPEECH_S: Final = 5.0
-P50: Final = "histogram_quantile(0.5, sum by (le) (rate(lipstream_frame_latency_seconds_bucket[{}])))"
 P95: Final = "histogram_quantile(0.95, sum by (le) (rate(lipstream_frame_latency_seconds_bucket[{}])))"
 _P95_OVER_S: Final = 20.0
 _SAMPLE_S: Final = 0.5
@@ -113,8 +112,6 @@ class Played:
     rules: list[Any]
     p95_s: Mapping[str, float | None]
     """Of the latency of frames, by phase."""
-    p50_s: Mapping[str, float | None] = field(default_factory=dict)
-    """The same."""
 
 
 async def play(scenario: Scenario, settings: Mapping[str, Any], folder: Path, manner: Manner) -> Played:
@@ -144,13 +141,11 @@ async def play(scenario: Scenario, settings: Mapping[str, Any], folder: Path, ma
         ):
             await crowd(url, speech, manner, scenario.many, over, recordings, lambda: course.speakers)
         alerts = await prometheus.rules()
-        spans = phases(course, moments)
-        p95_s = {phase: await _latency_s(prometheus, P95, began_s, *span) for phase, span in spans.items()}
-        p50_s = {phase: await _latency_s(prometheus, P50, began_s, *span) for phase, span in spans.items()}
+        p95_s = {phase: await _p95_s(prometheus, began_s, *span) for phase, span in phases(course, moments).items()}
     decisions = {target: scaler.decisions for target, scaler in scalers.items()}
     return Played(
-        scenario, course, began_s, cores, moments, decisions, recordings, reference, made.ended, alerts, p95_s, p50_s
-    )  # fmt: skip
+        scenario, course, began_s, cores, moments, decisions, recordings, reference, made.ended, alerts, p95_s
+    )
 
 
 @asynccontextmanager
@@ -214,9 +209,9 @@ def phases(course: Course, moments: Sequence[Moment]) -> dict[str, tuple[float, 
     return {name: span for name, span in spans.items() if span[0] < span[1]}
 
 
-async def _latency_s(prometheus: Prometheus, query: str, began_s: float, begin_s: float, end_s: float) -> float | None:
+async def _p95_s(prometheus: Prometheus, began_s: float, begin_s: float, end_s: float) -> float | None:
     ago_s = time.monotonic() - began_s - end_s
-    return await prometheus.value(query.format(duration(end_s - begin_s)), time.time() - ago_s)
+    return await prometheus.value(P95.format(duration(end_s - begin_s)), time.time() - ago_s)
 
 
 async def _calibrated(
