@@ -122,6 +122,8 @@ class Said:
         items = list(self._items)
         sent, unsent = items[: self._sent], items[self._sent :]
         switches = [item for item in items if '"switch"' in str(item.message)]
+        # No server will ever count what is voided before it was sent.
+        self.commands -= sum(item.kind == "command" and item not in switches for item in unsent)
         for number, item in enumerate(switches, self.commands - len(switches) + 1):
             item.number = number
         for item in unsent:

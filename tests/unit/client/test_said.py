@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lipstream_client.said import Said
@@ -59,6 +59,7 @@ def say(said: Said, kind: str, samples: int, numbers: "count[int]") -> None:
 
 
 @given(steps=saying, sent=st.integers(0, 40), lost=st.integers(0, 40))
+@example(steps=[("switch", 0), ("flush", 0), ("clear", 0)], sent=1, lost=0)
 def test_a_server_that_has_got_a_part_gets_the_rest(steps: list[tuple[str, int]], sent: int, lost: int) -> None:
     steps = [*steps, ("end", 0)]
     undisturbed, whole, numbers = Said(2), Server(), count()
