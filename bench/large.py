@@ -3,7 +3,7 @@
     python -m bench.large [--sessions 100000] [--shards N] [--seconds 11] [--more 1.0] [--folder docs/scaling]
 
 Shards share nothing, so each is simulated by itself, with a seed of its own: what differs between them is chance.
-Without `--shards` all of them are, on all cores: for 100,000 sessions that takes 20 minutes on two. `--more 1.2` gives
+Without `--shards` all of them are, on all cores: for 100,000 sessions that takes an hour on two. `--more 1.2` gives
 every shard a fifth more sessions than its plan.
 """
 
