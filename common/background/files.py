@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import fsspec
-
 from common.background.requests import JOB_ID_PATTERN
-from common.errors import LipstreamError, SettingsError
+from common.errors import LipstreamError
+from common.places import place_at
 
 BLOCK_BYTES: Final = 2**18
 GRACE_S: Final = 3_600.0
@@ -100,12 +99,7 @@ def files_at(url: str) -> JobFiles:
     SettingsError
         Nothing here can speak to such a store.
     """
-    try:
-        fs, root = fsspec.url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        hint = "; pip install 'lipstream[s3]'" if url.startswith("s3") else ""
-        raise SettingsError(f"jobs_url {url}: {error}{hint}", field="jobs_url") from error
-    return JobFiles(fs, root.rstrip("/"))
+    return JobFiles(*place_at(url, "jobs_url"))
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from common.contracts import SESSION_ID_PATTERN
-from common.errors import SettingsError
+from common.places import place_at
 from common.recording.framing import MAGIC
 from common.recording.records import RecordingError
 
@@ -182,12 +181,7 @@ def store_at(url: str) -> Store:
     SettingsError
         Nothing here can speak to such a store.
     """
-    try:
-        fs, root = fsspec.url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        hint = "; pip install 'lipstream[s3]'" if url.startswith("s3") else ""
-        raise SettingsError(f"recordings_url {url}: {error}{hint}", field="recordings_url") from error
-    return Store(fs, root.rstrip("/"))
+    return Store(*place_at(url, "recordings_url"))
 
 
 def days_ago(days: float) -> datetime:
