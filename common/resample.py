@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from common.errors import AudioError
 from common.media import BYTES_PER_SAMPLE, SAMPLE_RATE_HZ
+from common.windows import windows_of
 
 RATE_MIN_HZ: Final = 8_000
 RATE_MAX_HZ: Final = 48_000
@@ -112,7 +113,7 @@ class StreamResampler:
         # Output n lies at input n * down / up; there, counted with the silence put before, its window begins.
         first, remainder = np.divmod(np.arange(self._made, stop, dtype=np.int64) * down, up)
         phase = remainder * len(self._weights) // up
-        windows = np.lib.stride_tricks.sliding_window_view(self._held, self._weights.shape[1])
+        windows = windows_of(self._held, self._weights.shape[1])
         out = np.einsum("nk,nk->n", windows[first - first[0]], self._weights[phase])
         self._held = self._held[stop * down // up - int(first[0]) :]
         self._made = stop

@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 from common.avatars.timeline import OPEN, Span
 from common.errors import AudioError
 from common.media import BYTES_PER_SAMPLE
+from common.windows import windows_of
 
 BANDS: Final = 80
 N_FFT: Final = 800
@@ -120,7 +121,7 @@ def _emphasised(signal: Floats, first_sample: int, reach: Span) -> Floats:
 
 
 def _log_mel(padded: Floats) -> NDArray[np.float32]:
-    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP]
+    frames = windows_of(padded, N_FFT)[::HOP]
     out = np.empty((len(frames), BANDS), np.float32)
     for first in range(0, len(frames), BLOCK_COLUMNS):
         out[first : first + BLOCK_COLUMNS] = _log_mel_of_frames(frames[first : first + BLOCK_COLUMNS])
