@@ -126,7 +126,7 @@ class Worker:
                     log.warning("%s; next try in %.1f s", error, pause_s)
                     await relearn(self.redis)
                     await self._sleep(pause_s)
-            await self._leave()
+            await self._leave(beat)
         finally:
             self._hold.end()
             await stop(beat)
@@ -165,7 +165,8 @@ class Worker:
         return [outcome.delivery for outcome in outcomes]
 
     async def _read(self) -> list[Delivery]:
-        until_look_ms = round((self._next_look_s - time.monotonic()) * 1000)
+        asked_s = time.monotonic()
+        until_look_ms = round((self._next_look_s - asked_s) * 1000)
         entries = await self.work.read(self._batch_max, max(1, min(self.settings.block_ms, until_look_ms)))
         room = self._batch_max - len(entries)
         if entries and room and self._busy and self.stage.max_wait_ms:
@@ -173,7 +174,7 @@ class Worker:
             await asyncio.sleep(self.stage.max_wait_ms / 1000)
             entries += await self.work.read(room, None)
         self._busy = bool(entries)
-        self._hold.kept_s = time.monotonic()
+        self._hold.kept_s = asked_s
         return await self._parse([(entry, 1) for entry in entries])
 
     async def _reclaimed(self) -> list[Delivery]:
@@ -207,7 +208,9 @@ class Worker:
         now_ms = await self.clock.now_ms()
         wanted, dropped = [], []
         for delivery in deliveries:
-            if epochs[delivery.task.session] != delivery.task.epoch:
+            epoch = epochs[delivery.task.session]
+            # Of a newer epoch than Redis knows are the tasks of a barge-in that it has forgotten.
+            if epoch is None or delivery.task.epoch < epoch:
                 dropped.append(delivery)
             elif left_ms(delivery, now_ms) >= 0:
                 wanted.append(delivery)
@@ -275,9 +278,10 @@ class Worker:
         await say_lost(self.redis, entry[1], f"{self.stage.name}: {reason}", self.settings)
         await self.work.finish([entry[0]])
 
-    async def _leave(self) -> None:
+    async def _leave(self, beat: asyncio.Task[None]) -> None:
         try:
             await self.work.leave(self.settings.reclaim_idle_ms)
+            await stop(beat)  # or it would beat once more
             await heartbeat.stop(self.redis, self._key)
         except BusError as error:
             log.warning("left without a word: %s", error)

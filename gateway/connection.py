@@ -37,6 +37,7 @@ from gateway.session import SessionCore
 from gateway.tally import Tally
 from gateway.template import template_jpeg
 from gateway.totals import observe_rings
+from gateway.writing import Writing
 
 TICK_S = 0.02
 LAST_WORDS_S = 1.0
@@ -173,12 +174,12 @@ class Connection:
         self._do(self.core.switch(avatar.manifest, _now_ms()))
 
     async def _write(self) -> None:
-        address = Address(self.session, self.quality, self.start.output)
+        writing = Writing(self.gateway.bus, Address(self.session, self.quality, self.start.output))
         while True:
             await self._has_actions.wait()
             self._has_actions.clear()
             actions, self._actions = self._actions, []
-            await self.gateway.bus.carry_out(address, actions)
+            await writing.write(actions)
 
     async def _send(self) -> None:
         while not (self._ended and self.core.drained):

@@ -11,7 +11,6 @@ from common import heartbeat, keys
 from common.avatars.package import Avatar
 from common.backlog import Reading, forget, read
 from common.errors import BusError
-from common.redis_client import translated
 from gateway import redis_figures
 from gateway.context import Gateway
 from gateway.load import capacity_fps
@@ -71,10 +70,9 @@ async def _say(gateway: Gateway) -> None:
         "frames": gateway.metrics.frames_sent,
     }  # fmt: skip
     try:
-        with translated():
-            pipe = gateway.bus.redis.pipeline(transaction=False)
-            heartbeat.queue(pipe, keys.gateway(gateway.bus.gateway_id), facts, gateway.settings.heartbeat_s)
-            await pipe.execute()
+        await heartbeat.say(
+            gateway.bus.redis, keys.gateway(gateway.bus.gateway_id), facts, gateway.settings.heartbeat_s
+        )
     except BusError as error:
         log.warning("no heartbeat: %s", error)
 

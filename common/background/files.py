@@ -23,7 +23,7 @@ _NAME: Final = re.compile(r"(?P<job>[0-9a-f]{16})\.(in|out)")
 
 
 class StoreError(LipstreamError):
-    """The place of the jobs' files does not answer, or takes nothing."""
+    """The place of the jobs' files, or that of the recordings, does not answer, or takes nothing."""
 
     code = "store_unavailable"
     retryable = True
@@ -109,21 +109,22 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn the errors of a store into ours; that a file is not there is no failure of the store."""
+def told(what: str = "the files of jobs", setting: str = "jobs_url") -> Iterator[None]:
+    """Turn the errors of a store, at the place that a setting names, into ours; a missing file is none of them."""
     try:
         yield
     except FileNotFoundError:
         raise
     except _faults() as error:
         reason = getattr(error, "strerror", None) or error
-        raise StoreError(f"the files of jobs (jobs_url): {reason}", field="jobs_url") from error
+        raise StoreError(f"{what} ({setting}): {reason}", field=setting) from error
 
 
 def _faults() -> tuple[type[Exception], ...]:
-    """What stores raise; S3's client has errors of its own where it reaches nothing, or has no credentials."""
+    """What stores raise; S3's client has errors of its own: it reaches nothing, has no credentials, is cut off."""
     try:
+        from aiohttp import ClientError
         from botocore.exceptions import BotoCoreError
     except ImportError:
         return (OSError,)
-    return (OSError, BotoCoreError)
+    return (OSError, BotoCoreError, ClientError)

@@ -12,7 +12,7 @@ while as many frames as a session may have under way are unread. Three rules com
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,6 +34,8 @@ from gateway.session import SessionCore
 from gateway.totals import Counted, observe_rings
 
 TICK_S: Final = 0.02
+INTAKE_TURNS: Final = 10
+"""Turns of the event loop in which what lies in a socket surely gets here: read, received, understood."""
 AWAY_AFTER_S: Final = 5.0
 BUFFER_CHUNKS: Final = 3_000
 SLICE_CHUNKS: Final = 2
@@ -157,15 +159,14 @@ class Line:
     async def _tick(self) -> None:
         while not self.closed:
             await asyncio.sleep(TICK_S)
-            now_s = time.monotonic()
-            if self._asked_s is not None and now_s - self._asked_s > AWAY_AFTER_S:
+            if await _still(self._is_unwatched):
                 self._drop_oldest()
             self._go_on(self.core.tick(_now_ms()))
-            if self._is_dry(now_s) or self.core.has_paused(_now_ms()):
+            if await _still(self._has_paused):
                 self._go_on(self.core.end(_now_ms()))
             missing = self.core.missing()
-            if missing and now_s - self._arrival_s > LOOK_AFTER_S:
-                self._arrival_s = now_s
+            if missing and time.monotonic() - self._arrival_s > LOOK_AFTER_S:
+                self._arrival_s = time.monotonic()
                 self._arrived(self.core.epoch, await self.gateway.bus.look(self.session, self.core.epoch, missing))
 
     async def _live(self) -> None:
@@ -210,10 +211,18 @@ class Line:
             self.fresh.set()
         self._counted.count(self.core)
 
-    def _is_dry(self, now_s: float) -> bool:
+    def _is_unwatched(self) -> bool:
+        """Whether there is no room because the client has stopped asking."""
+        is_away = self._asked_s is not None and time.monotonic() - self._asked_s > AWAY_AFTER_S
+        return is_away and not self.core.has_room
+
+    def _has_paused(self) -> bool:
+        return self.core.segments.is_open and (self._is_dry() or self.core.has_paused(_now_ms()))
+
+    def _is_dry(self) -> bool:
         """Whether the client has taken all there is and nothing has come for the length of a pause."""
         idle = self._asked_s is not None and not self._waiting and self.core.in_flight == 0
-        return idle and (now_s - self._audio_s) * 1000 > self.gateway.settings.flush_after_ms
+        return idle and (time.monotonic() - self._audio_s) * 1000 > self.gateway.settings.flush_after_ms
 
     def _drop_oldest(self) -> None:
         """Make room for what comes after."""
@@ -232,6 +241,19 @@ class Line:
             avatar=self.avatar.name, gateway=self.gateway.bus.gateway_id, state="open", epoch=0,
             sample_rate=self.sample_rate_hz, fps=self.avatar.manifest.fps, created_at=now_s, last_seen=now_s,
         )  # fmt: skip
+
+
+async def _still(is_silent: Callable[[], bool]) -> bool:
+    """Whether the client is silent, at two looks.
+
+    If we ourselves stood still, what it has said meanwhile is taken in between. That takes turns of the event loop, not
+    time: a machine that stands still once stands still again.
+    """
+    if not is_silent():
+        return False
+    for _ in range(INTAKE_TURNS):
+        await asyncio.sleep(0)
+    return is_silent()
 
 
 def _now_ms() -> float:

@@ -161,6 +161,11 @@ def _knows(node: Server, count: int) -> bool:
     return (info["cluster_state"], info["cluster_known_nodes"]) == ("ok", str(count))
 
 
+def written_bytes(server: Server) -> int:
+    """How much a master has written since it was one, and how much of that its replica has got."""
+    return int(server.ask("INFO", "replication")["master_repl_offset"])
+
+
 class Watched(NamedTuple):
     """A master and its replica, and the URL by which their sentinels name the one that is master."""
 

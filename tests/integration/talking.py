@@ -1,16 +1,16 @@
-"""A client that speaks at the pace of speech while something happens to Redis, and notes when its frames come."""
+"""Clients that speak at the pace of speech while something happens to Redis, and note what comes, and when."""
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from common.tasks import stop
-from lipstream_client import connect
-from lipstream_client.frames import Flag
+from lipstream_client import Flag, Frame, Resumed, connect
 from tests.integration.redis_servers import NODE_TIMEOUT_MS
 from tests.pipeline import Pipeline, until
-from tests.speech import RATE_HZ, speechlike
+from tests.speech import RATE_HZ, say, speechlike
 
 CHUNK_MS = 40
 TALK_S = 60
@@ -68,3 +68,60 @@ async def outlive(pipeline: Pipeline, kill: Callable[[], None]) -> None:
 def speaks_again(shown: Sequence[Shown], killed_s: float) -> bool:
     """Whether frames that were made for their moment came when none that was under way at `killed_s` could."""
     return any(each.at_s > killed_s + NODE_TIMEOUT_MS / 1000 and not each.concealed for each in shown)
+
+
+async def heard(url: str, pcm: bytes) -> tuple[str, list[Frame]]:
+    """Speak on the clock; the session's id, and its frames."""
+    async with (
+        connect(url, avatar="tiny", sample_rate=RATE_HZ, pace="lossless") as session,
+        asyncio.TaskGroup() as tasks,
+    ):
+
+        async def speak() -> None:
+            await say(session, pcm, pause_s=0.04)
+            await session.end()
+
+        tasks.create_task(speak())
+        return session.started.session, [frame async for frame in session.frames()]
+
+
+def concealed(frames: Sequence[Frame]) -> set[int]:
+    return {frame.frame for frame in frames if Flag.CONCEALED in frame.flags}
+
+
+@dataclass
+class Speaker:
+    """A live client that speaks on and on, and notes what comes back."""
+
+    numbers: list[int] = field(default_factory=list)
+    times_s: list[float] = field(default_factory=list)
+    sessions: int = 0
+
+    @property
+    def heard_s(self) -> float:
+        return self.times_s[-1] if self.times_s else 0.0
+
+    def first_after(self, moment_s: float) -> float:
+        return next(time_s for time_s in self.times_s if time_s > moment_s)
+
+    async def speak(self, url: str, enough: asyncio.Event) -> None:
+        async with connect(url, avatar="tiny", sample_rate=16_000) as session:
+            names = {session.started.session}
+
+            async def speak_on() -> None:
+                begin_s, said = time.monotonic(), 0
+                while not enough.is_set():
+                    await session.send_audio(bytes(1_280))
+                    said += 1
+                    await asyncio.sleep(begin_s + said * 0.04 - time.monotonic())
+                await session.end()
+
+            saying = asyncio.create_task(speak_on())
+            async for item in session:
+                if isinstance(item, Resumed):
+                    names.add(item.session)
+                if isinstance(item, Frame):
+                    self.numbers.append(item.frame)
+                    self.times_s.append(time.monotonic())
+            await saying
+            self.sessions = len(names)

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from common import heartbeat, keys
 from common.backlog import forget, read
 from common.redis_client import close, connect
 from common.settings import Settings
+from common.tasks import RETRY_S, stop
 from gateway.bus import GatewayBus
 from gateway.context import Gateway
 from gateway.doors.caller import Caller
@@ -25,10 +27,8 @@ WORK: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def beat(redis: Redis, key: str, facts: dict[str, Any], interval_s: float = 2.0) -> None:
-    pipe = redis.pipeline(transaction=False)
-    heartbeat.queue(pipe, key, facts, interval_s)
-    await pipe.execute()
+async def beat(redis: Redis, key: str, facts: dict[str, Any]) -> None:
+    await heartbeat.say(redis, key, facts, interval_s=2.0)
 
 
 async def test_an_empty_redis_has_no_backlog(redis: Redis) -> None:
@@ -99,9 +99,30 @@ async def test_gateways_hear_of_each_other_and_leave_nothing_behind(redis: Redis
         assert there.admission.others_fps == 0
         assert here.metrics.registry.get_sample_value("lipstream_stage_backlog", {"stage": "audio"}) == 0
     finally:
-        for task in watching:
-            task.cancel()
-        await asyncio.gather(*watching, return_exceptions=True)
+        await stop(*watching)
+    assert await redis.keys("*") == []
+
+
+async def test_a_gateway_that_leaves_amid_a_beat_is_struck_off_after_it(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = Gateway(Settings(), {}, GatewayBus(redis, Settings(), "here"))
+    execute, under_way = Pipeline.execute, asyncio.Event()
+
+    async def arrive(pipe: Pipeline) -> Any:
+        if not under_way.is_set():
+            under_way.set()
+            await asyncio.sleep(2 * RETRY_S)
+        return await execute(pipe)
+
+    async def send(pipe: Pipeline) -> Any:
+        return await asyncio.shield(asyncio.create_task(arrive(pipe)))
+
+    monkeypatch.setattr(Pipeline, "execute", send)
+    watching = asyncio.create_task(watch(gateway))
+    await under_way.wait()
+    await stop(watching)
+    await asyncio.sleep(2 * RETRY_S)
     assert await redis.keys("*") == []
 
 

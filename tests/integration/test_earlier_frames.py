@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -14,10 +15,12 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from common.avatars.package import Avatar
+from common.clock import steady_ms
 from common.frames import FrameHeader
 from common.resample import StreamResampler
 from common.settings import Settings
 from gateway.earlier import binary, line
+from gateway.segmenter import Heard, Segment
 from tests import earlier
 from tests.avatar_package import write_package
 from tests.pipeline import Pipeline, running, until, what_stays
@@ -108,6 +111,13 @@ def offline(avatar: Avatar, pcm: bytes) -> list[bytes]:
     ]
 
 
+def ready_frames(avatar: Avatar, pcm: bytes) -> int:
+    """How many frames of an utterance so far need no more audio."""
+    segment = Segment(0, 0, 0, avatar.manifest, Heard(), StreamResampler(24_000))
+    segment.push(pcm)
+    return segment.ready
+
+
 async def test_frames_come_once_in_order_and_are_the_renderers(pipeline: Pipeline, tiny_avatar: Avatar) -> None:
     pcm = speech(75)
     async with connect(pipeline.url) as socket:
@@ -163,6 +173,33 @@ async def test_a_pause_brings_the_tail_out_and_speech_goes_on_behind_it(pipeline
     assert [frame["frame_id"] for frame in first + second] == list(range(15))
 
 
+@pytest.mark.parametrize("asks", [True, False], ids=["taken", "untaken"])
+async def test_audio_that_came_while_the_gateway_stood_still_goes_on_with_its_utterance(
+    redis_server: str, avatars_folder: Path, tiny_avatar: Avatar, monkeypatch: pytest.MonkeyPatch, asks: bool
+) -> None:
+    pcm, later_s = speech(40), 0.0
+    middle = len(pcm) // 2 + 1_000
+    clock = SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + later_s)
+    monkeypatch.setattr(line, "time", clock)
+    monkeypatch.setattr(line, "steady_ms", lambda: steady_ms() + later_s * 1000)
+    async with (
+        running(redis_server, avatars_folder, frame_deadline_ms=DEADLINE_MS, flush_after_ms=10_000) as pipeline,
+        connect(pipeline.url) as socket,
+    ):
+        client = Client(socket)
+        await client.speak(pcm[:middle])
+        ready = ready_frames(tiny_avatar, pcm[:middle])
+        await client.stats(lambda stats: stats["frame_buffer_fill"] == ready)
+        frames = await client.frames(ready) if asks else []
+        await client.speak(pcm[middle:], chunk_bytes=len(pcm))
+        later_s += 20
+        time.sleep(3 * line.TICK_S)  # noqa: ASYNC251 - nobody in this loop gets on
+        frames += await client.frames(ready_frames(tiny_avatar, pcm) - len(frames))
+        later_s += 20
+        frames += await client.frames(40 - len(frames))
+    assert pictures(frames) == offline(tiny_avatar, pcm)
+
+
 async def test_any_chunk_size_and_rate_is_welcome(pipeline: Pipeline) -> None:
     async with connect(pipeline.url) as socket:
         client = Client(socket)
@@ -209,9 +246,12 @@ async def test_a_client_that_stops_asking_gets_the_present_on_its_return(
         assert (await client.ask("get_frame", "current_frame"))["frame_data"] is None
         await client.speak(speech(200))
         await client.frames(1)
-        stats = await client.stats(lambda stats: stats["frames_dropped"] + stats["frame_buffer_fill"] == 199)
-        rest = await client.frames(stats["frame_buffer_fill"])
-    assert len(rest) < limit
+
+        def is_over(stats: dict[str, Any]) -> bool:
+            fill = stats["frame_buffer_fill"]
+            return fill < limit and stats["frames_dropped"] + fill == 199
+
+        rest = await client.frames((await client.stats(is_over))["frame_buffer_fill"])
     assert [frame["frame_id"] for frame in rest] == list(range(200 - len(rest), 200))
 
 

@@ -19,9 +19,10 @@ from common.jobs import Job
 from common.settings import Settings
 from common.stage import Stage
 from common.worker import Worker
-from lipstream_client import Flag, Frame, Session, connect
+from lipstream_client import Frame, Session, connect
 from tests import pipeline
-from tests.speech import RATE_HZ, offline, say, speechlike
+from tests.integration.talking import concealed, heard
+from tests.speech import RATE_HZ, offline, speechlike
 
 HANGS_AT: Final = 20
 DEADLINE_MS: Final = 5_000
@@ -57,25 +58,6 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
     monkeypatch.setitem(pipeline.BUILDERS, "inference", sabotaged)
     yield made
     made.over.set()
-
-
-async def heard(url: str, pcm: bytes) -> tuple[str, list[Frame]]:
-    """Speak on the clock; the session's id, and its frames."""
-    async with (
-        connect(url, avatar="tiny", sample_rate=RATE_HZ, pace="lossless") as session,
-        asyncio.TaskGroup() as tasks,
-    ):
-
-        async def speak() -> None:
-            await say(session, pcm, pause_s=0.04)
-            await session.end()
-
-        tasks.create_task(speak())
-        return session.started.session, [frame async for frame in session.frames()]
-
-
-def concealed(frames: Sequence[Frame]) -> set[int]:
-    return {frame.frame for frame in frames if Flag.CONCEALED in frame.flags}
 
 
 async def test_a_model_that_hangs_costs_what_hangs_with_it_and_others_go_on(

@@ -3,13 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from redis.asyncio import Redis
 
-import lipstream_client
 from common import keys, sessions
 from common.records import SessionRecord
 from common.redis_client import close, connect
@@ -17,6 +15,7 @@ from common.streams import WorkStream
 from common.tasks import stop
 from tests.integration.one_stage import DONE, SESSION, SETTINGS, outcome, put, task, worker
 from tests.integration.redis_servers import started
+from tests.integration.talking import Speaker
 from tests.pipeline import LATE_MS, running, until
 
 BEAT_S = 0.2
@@ -98,44 +97,6 @@ async def test_all_sessions_speak_again_when_redis_comes_back_empty(tmp_path: Pa
             assert min(taken_s) < SPEAK_AGAIN_S
             assert [speaker.sessions for speaker in speakers] == [1] * 4, "each is one session from start to end"
             assert all(speaker.numbers == sorted(set(speaker.numbers)) for speaker in speakers)
-
-
-@dataclass
-class Speaker:
-    """A live client that speaks on and on, and notes what comes back."""
-
-    numbers: list[int] = field(default_factory=list)
-    times_s: list[float] = field(default_factory=list)
-    sessions: int = 0
-
-    @property
-    def heard_s(self) -> float:
-        return self.times_s[-1] if self.times_s else 0.0
-
-    def first_after(self, moment_s: float) -> float:
-        return next(time_s for time_s in self.times_s if time_s > moment_s)
-
-    async def speak(self, url: str, enough: asyncio.Event) -> None:
-        async with lipstream_client.connect(url, avatar="tiny", sample_rate=16_000) as session:
-            names = {session.started.session}
-
-            async def say() -> None:
-                begin_s, said = time.monotonic(), 0
-                while not enough.is_set():
-                    await session.send_audio(bytes(1_280))
-                    said += 1
-                    await asyncio.sleep(begin_s + said * 0.04 - time.monotonic())
-                await session.end()
-
-            saying = asyncio.create_task(say())
-            async for item in session:
-                if isinstance(item, lipstream_client.Resumed):
-                    names.add(item.session)
-                if isinstance(item, lipstream_client.Frame):
-                    self.numbers.append(item.frame)
-                    self.times_s.append(time.monotonic())
-            await saying
-            self.sessions = len(names)
 
 
 async def test_a_stream_that_vanishes_while_it_is_waited_on_is_made_again(redis_server: str) -> None:

@@ -12,10 +12,13 @@ from common import sessions
 from common.avatars.package import Avatar
 from common.errors import BusError
 from common.redis_client import check_server, close, connect
-from tests.integration.redis_servers import Watched, free_node_port, watched
+from tests.integration.redis_servers import Watched, await_that, free_node_port, watched, written_bytes
 from tests.integration.talking import BACK_S, outlive
 from tests.pipeline import running
 from tests.speech import RATE_HZ, offline, speechlike, stream
+
+TURN_BYTES = 65_536
+"""More than a master writes in one turn of its loop, at whose end its replica gets what its clients are told."""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,13 @@ async def test_sessions_speak_on_when_the_master_dies(
     service: Watched, avatars_folder: Path, tiny_avatar: Avatar
 ) -> None:
     clip = speechlike(RATE_HZ)
+
+    def kill() -> None:
+        written = written_bytes(service.master)
+        service.master.kill()
+        # What is in the network yet arrives.
+        await_that(lambda: written_bytes(service.replica) > written - TURN_BYTES, "the replica lacks a whole turn", 1)
+
     async with running(service.url, avatars_folder, outage_s=BACK_S) as pipeline:
-        await outlive(pipeline, service.master.kill)
+        await outlive(pipeline, kill)
         assert await stream(pipeline, "tiny", clip) == offline(tiny_avatar, clip, RATE_HZ)

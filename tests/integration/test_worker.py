@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from common import keys, payloads, sessions
+from common import heartbeat, keys, payloads, sessions
 from common.contracts import Notice
 from common.errors import TaskError
 from common.jobs import Job
 from common.records import Checkpoint
 from common.stage import Delivery
+from common.streams import Entry, WorkStream
 from tests.integration.one_stage import (
     DONE,
     SESSION,
@@ -32,6 +33,7 @@ from tests.integration.one_stage import (
     task,
     worker,
 )
+from tests.pipeline import until
 
 __all__ = ["session"]
 
@@ -64,6 +66,13 @@ async def test_tasks_of_an_older_epoch_are_dropped_unprocessed(redis: Redis) -> 
     sessions.note_checkpoint(pipe, SESSION, Checkpoint(avatar="tiny", epoch=1))
     await pipe.execute()
     await put(redis, task(epoch=0), task(epoch=1))
+    assert await (await opened(redis)).step() == 1
+    assert await outcome(redis) == DONE
+
+
+@pytest.mark.usefixtures("session")
+async def test_tasks_of_an_epoch_that_redis_has_forgotten_are_done(redis: Redis) -> None:
+    await put(redis, task(epoch=1))
     assert await (await opened(redis)).step() == 1
     assert await outcome(redis) == DONE
 
@@ -258,6 +267,26 @@ async def test_a_worker_that_was_frozen_does_not_take_its_tasks_back(redis: Redi
 
 
 @pytest.mark.usefixtures("session")
+async def test_a_worker_that_was_frozen_before_its_tasks_reached_it_publishes_none_that_another_has_done(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen, other = await opened(redis), await opened(redis)
+    read = WorkStream.read
+
+    async def late(stream: WorkStream, count: int, block_ms: int | None) -> list[Entry]:
+        entries = await read(stream, count, block_ms)
+        if entries and stream.consumer == frozen.worker_id:
+            while await redis.xlen(keys.stage("to")) == 0:
+                await other.step()
+        return entries
+
+    monkeypatch.setattr(WorkStream, "read", late)
+    await put(redis, task())
+    assert await frozen.step() == 0
+    assert await outcome(redis) == DONE
+
+
+@pytest.mark.usefixtures("session")
 async def test_a_worker_that_fails_on_what_another_has_finished_leaves_no_dead_letter(redis: Redis) -> None:
     other = await opened(redis)
 
@@ -334,6 +363,22 @@ async def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_leaves_the_g
     assert await outcome(redis) == DONE
     assert await redis.xinfo_consumers(keys.stage("from"), keys.GROUP) == []
     assert await redis.exists(keys.worker("from", made.worker_id)) == 0
+
+
+async def test_a_worker_that_has_left_beats_no_more(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave, beat_s = heartbeat.stop, 0.02
+
+    async def leave_and_linger(client: Redis, key: str) -> None:
+        await leave(client, key)
+        await asyncio.sleep(5 * beat_s)
+
+    monkeypatch.setattr(heartbeat, "stop", leave_and_linger)
+    made = worker(redis, settings=SETTINGS.model_copy(update={"heartbeat_s": beat_s}))
+    running = asyncio.create_task(made.run())
+    await until(lambda: redis.exists(keys.worker("from", made.worker_id)))
+    made.stopping.set()
+    await asyncio.wait_for(running, 30)
+    assert await redis.exists(keys.worker("from", made.worker_id), keys.ALIVE) == 0
 
 
 @pytest.mark.usefixtures("session")

@@ -31,7 +31,6 @@ _START_MAX_S: Final = 45.0
 """So long may pods take to become ready, on whatever machine."""
 _END_MAX_S: Final = 30.0
 """So long may they take to end."""
-_CALIBRATIONS: Final = 2
 _SERVED_MIN_S: Final = 5.0
 _LAST_S: Final = 2.0
 """What the last pod's end costs its sessions is felt within so long."""
@@ -54,8 +53,7 @@ class Scenario(NamedTuple):
         long to start.
     after_s : the longest that `few` speak then: it ends when the pool is as small as in the beginning.
     speed : by how much faster than shipped the autoscalers' times run.
-    pod_fps : frames a second that one pod of the stage can make, where they cost as much as those of a single speaker;
-        in a crowd they cost less, down to two thirds.
+    pod_fps : frames a second that one pod of the stage can make of the whole crowd's; those of few speakers cost more.
     room : pods of a Deployment that the machine has room for.
     """
 
@@ -131,7 +129,7 @@ async def play(scenario: Scenario, settings: Mapping[str, Any], folder: Path, ma
         scalers = {each.target: Autoscaler(made, prometheus, each, scenario.room) for each in rules}
         await begin(made, {each.target: each.minimum for each in rules} | {"gateway": 1})
         await until_scraped(prometheus, len(made.running))
-        reference, cores = await _calibrated(made, url, speech, manner, scenario.pod_fps)
+        reference, cores = await _calibrated(made, url, speech, manner, scenario)
         recordings, moments, over = list[Recording](), list[Moment](), asyncio.Event()
         course, began_s = Course(scenario.few), time.monotonic()
         async with _beside(
@@ -216,18 +214,15 @@ async def _p95_s(prometheus: Prometheus, began_s: float, begin_s: float, end_s: 
 
 
 async def _calibrated(
-    made: Cluster, url: str, speech: Speech, manner: Manner, pod_fps: float
+    made: Cluster, url: str, speech: Speech, manner: Manner, scenario: Scenario
 ) -> tuple[Recording, float]:
-    """The speech undisturbed, and the cores that a pod needs for so many frames a second that come one by one."""
+    """The speech undisturbed, and the cores that a pod needs for so many frames a second of the whole crowd's."""
     found = list[Recording]()
     await talk([url], 0, speech, manner._replace(pace="lossless"), found)
-    costs_s = list[float]()
-    for _ in range(_CALIBRATIONS):
-        before_s = sum(map(used_s, _working(made)))
-        await talk([url], 0, speech, manner, found)
-        costs_s.append((sum(map(used_s, _working(made))) - before_s) / speech.frames)
-    # What else the machine does makes a frame dearer, never cheaper.
-    return found[0], min(costs_s) * pod_fps
+    before_s = sum(map(used_s, _working(made)))
+    await asyncio.gather(*(talk([url], 0, speech, manner, found) for _ in range(scenario.many)))
+    frame_s = (sum(map(used_s, _working(made))) - before_s) / (speech.frames * scenario.many)
+    return found[0], frame_s * scenario.pod_fps
 
 
 async def _watch(

@@ -16,8 +16,8 @@ from tests.scaling.rules import rules_of
 from tests.scaling.summary import Summary, summary_of
 from tests.unit.deploy.manifests import named, pod_of
 
-SCENARIO: Final = scenario_of(minutes=0.9)._replace(pod_fps=27.0)
-"""Pods so small that two are too few for the crowd on any machine, be its frames half as dear as those of one speaker."""
+SCENARIO: Final = scenario_of(minutes=0.9)._replace(pod_fps=40.0)
+"""Pods so small that two are too few for the crowd: it needs 100 frames a second."""
 PATIENT: Final = {"skip_after_ms": 5_000, "frame_deadline_ms": 10_000, "flush_after_ms": 60_000}
 """No frame is given up, and no utterance cut, because the machine stands still for a moment. How late frames are is not
 tested: `python -m tests.scaling` asks for `P95_BOUND_S`, and the settings that ship."""

@@ -2,20 +2,21 @@
 
 import logging
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import cv2
 
 from common.avatars.package import Avatar, default_folder, load
-from common.background.files import JobFiles
+from common.background.files import JobFiles, told
 from common.background.requests import Export, Frames, Kind, Outcome, Prune, Render, ResultFile
 from common.errors import AudioError, InputError, LipstreamError
 from common.frames import FrameHeader
 from common.media import BYTES_PER_SAMPLE, frames_covering
 from common.recording.recording import read
-from common.recording.store import days_ago, store_at
+from common.recording.store import Store, days_ago, store_at
 from common.settings import Settings
 from workers.offline.film import filming
 from workers.offline.media import open_mp4, read_audio
@@ -84,10 +85,13 @@ def export(request: Export, work: Work) -> Outcome:
 
     Raises
     ------
-    RecordingError, InputError, AvatarError
-        There is no such recording; it has no frames, or none to film; an avatar is not there.
+    RecordingError, InputError, AvatarError, StoreError
+        There is no such recording; it has no frames, or none to film; an avatar is not there; the place of the
+        recordings fails.
     """
-    recording = read(store_at(work.settings.recordings_url).contents(request.session))
+    with _recordings(work) as store:
+        contents = store.contents(request.session)
+    recording = read(contents)
     total, done = len(recording.frames), 0
     if not total:
         raise InputError("no frame was sent in that session: there is nothing to film", field="session")
@@ -127,13 +131,14 @@ def prune(request: Prune, work: Work) -> Outcome:
 
     Raises
     ------
-    InputError
-        Neither the request nor the settings say how old is old.
+    InputError, StoreError
+        Neither the request nor the settings say how old is old; the place of the recordings fails.
     """
     days = request.days or work.settings.recordings_keep_days
     if days is None:
         raise InputError("how old is old? Say days, or set recordings_keep_days", field="days")
-    pruned = store_at(work.settings.recordings_url).prune(days_ago(days))
+    with _recordings(work) as store:
+        pruned = store.prune(days_ago(days))
     log.info("removed %d recordings that were older than %g days", len(pruned), days)
     work.tell(len(pruned), len(pruned))
     return Outcome(facts={"pruned": pruned, "days": days})
@@ -142,6 +147,13 @@ def prune(request: Prune, work: Work) -> Outcome:
 DO: Final[Mapping[Kind, Callable[[Any, Work], Outcome]]] = {
     "render": render, "export": export, "frames": frames, "prune": prune,
 }  # fmt: skip
+
+
+@contextmanager
+def _recordings(work: Work) -> Iterator[Store]:
+    """The recordings, within what turns the errors of their place into `StoreError`: another try may help."""
+    with told("the recordings", "recordings_url"):
+        yield store_at(work.settings.recordings_url)
 
 
 def _kept(work: Work, file: Path, name: str, media_type: str, facts: dict[str, Any]) -> Outcome:

@@ -12,7 +12,11 @@ import av
 import cv2
 import numpy as np
 import pytest
+from aiohttp import ClientPayloadError
+from botocore.exceptions import EndpointConnectionError
+from fsspec.implementations.local import LocalFileSystem
 
+from common.background.files import StoreError
 from common.background.requests import Export, Frames, Prune, Render
 from common.errors import AudioError, AvatarError, InputError
 from common.recording.records import RecordingError
@@ -159,3 +163,25 @@ def test_a_prune_takes_the_age_of_the_settings_or_is_refused(make_work: MakeWork
     assert prune(Prune(), make_work(recordings_keep_days=9)).facts["days"] == 9
     with pytest.raises(InputError, match="how old is old"):
         prune(Prune(), make_work())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError("no route"),
+        EndpointConnectionError(endpoint_url="https://s3.example.com"),
+        ClientPayloadError("cut off"),
+    ],
+    ids=["os", "s3", "body"],
+)
+@pytest.mark.parametrize("request_", [Export(session="session-1"), Prune(days=3)], ids=["export", "prune"])
+def test_a_place_of_recordings_that_fails_for_a_moment_is_a_fault_that_may_pass(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch, request_: Export | Prune, fault: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(LocalFileSystem, "ls", fail)
+    with pytest.raises(StoreError, match="recordings_url") as caught:
+        DO[request_.kind](request_, make_work())
+    assert (caught.value.retryable, caught.value.field) == (True, "recordings_url")
