@@ -1,17 +1,22 @@
 """A conversation with a peer that plays the speech service's part."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.e2e.browser import SLOW_MS, choose, chromium, open_console, reach, record_faults, stats
+from tests.e2e.lipsync import Wire, lateness_ms
 from tests.e2e.processes import lipstream
 from tests.e2e.speech_service import SECRET, SpeechService
 from tests.e2e.watching import AT_REST, HEAR, Mouth, watch
+
+FRAME_MS = 40
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +33,25 @@ def talking_url(
 ) -> Iterator[str]:  # fmt: skip
     """A gateway that has a key, and whose speech service is the peer."""
     log = tmp_path_factory.mktemp("talk") / "log"
-    settings = {"openai_api_key": "sk-of-this-test", "openai_base_url": service.url}
+    settings: dict[str, Any] = {"openai_api_key": "sk-of-this-test", "openai_base_url": service.url}
     with lipstream("gateway", redis_url, log, avatars="demo", avatars_dir=avatars_dir, **settings) as url:
         yield url
 
 
 @pytest.fixture
-async def talk(talking_url: str, service: SpeechService, spoken_wav: Path) -> AsyncIterator[Page]:
+def wire() -> Wire:
+    """What goes between the page and its gateway."""
+    return Wire()
+
+
+@pytest.fixture
+async def talk(talking_url: str, service: SpeechService, spoken_wav: Path, wire: Wire) -> AsyncIterator[Page]:
     """A page that is in the call, at rest."""
     service.events.clear()
     async with chromium(spoken_wav) as browser:
         page = await browser.new_page(viewport={"width": 640, "height": 900})
         faults = record_faults(page, (talking_url, service.url, "blob:", "data:"))
+        page.on("websocket", wire.tap)
         await page.add_init_script(HEAR)
         await open_console(page, talking_url)
         await choose(page, "conversation")
@@ -60,6 +72,18 @@ async def test_the_face_says_what_the_assistant_says_and_it_is_heard(
     assert during.opening > 2 * AT_REST
     assert during.loudness.max() > 0.01
     assert (await stats(talk))["errors"] == 0
+
+
+@pytest.mark.skipif("E2E_MINUTES" not in os.environ, reason="needs an idle machine; set E2E_MINUTES=1")
+async def test_the_frame_on_the_canvas_is_that_of_the_sound_that_is_heard(
+    talk: Page, service: SpeechService, mouth: Mouth, wire: Wire
+) -> None:
+    service.say(10, "I say what I am told.")
+    await reach(talk, "speaking")
+    late_ms = await lateness_ms(talk, wire, mouth, 60)
+    assert len(late_ms) >= 5
+    assert np.median(np.abs(late_ms)) <= FRAME_MS
+    assert np.percentile(np.abs(late_ms), 95) <= 2 * FRAME_MS
 
 
 async def test_both_sides_words_are_shown(talk: Page, service: SpeechService) -> None:

@@ -25,11 +25,15 @@ HEAR = """
   const ears = new WeakMap();
   AudioNode.prototype.connect = function (target, ...rest) {
     if (target instanceof AudioDestinationNode && this instanceof AudioBufferSourceNode) {
-      if (!ears.has(this.context)) ears.set(this.context, new AnalyserNode(this.context));
+      if (!ears.has(this.context)) ears.set(this.context, new AnalyserNode(this.context, { fftSize: 8192 }));
       const ear = ears.get(this.context);
-      window.loudness = () => {
+      window.hearing = () => {
         const wave = new Float32Array(ear.fftSize);
         ear.getFloatTimeDomainData(wave);
+        return { wave, rate_hz: this.context.sampleRate, latency_s: this.context.outputLatency };
+      };
+      window.loudness = () => {
+        const wave = window.hearing().wave.subarray(-2048);
         return Math.sqrt(wave.reduce((sum, one) => sum + one * one, 0) / wave.length);
       };
       connect.call(this, ear);
@@ -38,7 +42,7 @@ HEAR = """
   };
 })();
 """
-"""Lets a test hear what the page plays."""
+"""Lets a test hear what the page plays: the last sixth of a second of it, and how loud it is."""
 
 WATCH = """
 async ([[x, y, width, height], duration_ms, every_ms]) => {
@@ -67,7 +71,7 @@ class Mouth(NamedTuple):
 
     box: tuple[int, int, int, int]
     at_rest: NDArray[np.float32]
-    """shape (template frames, pixels), as `_grey` gives them"""
+    """shape (template frames, pixels), as `grey` gives them"""
 
     def residual(self, pixels: bytes) -> NDArray[np.float32]:
         """What the template frame that is most alike leaves over: head motion is in the template, speech is not."""
@@ -79,7 +83,7 @@ class Mouth(NamedTuple):
         return int(np.abs(self._rest(pixels)).mean(axis=1).argmin())
 
     def _rest(self, pixels: bytes) -> NDArray[np.float32]:
-        return np.asarray(_grey(np.frombuffer(pixels, np.uint8).reshape(-1, 4)) - self.at_rest, np.float32)
+        return np.asarray(grey(np.frombuffer(pixels, np.uint8).reshape(-1, 4)) - self.at_rest, np.float32)
 
 
 class Watched(NamedTuple):
@@ -103,7 +107,7 @@ class Watched(NamedTuple):
         return float(np.abs(self.residuals[:, None] - self.residuals).mean(axis=2).max())
 
 
-def _grey(pixels: NDArray[Any]) -> NDArray[np.float32]:
+def grey(pixels: NDArray[Any]) -> NDArray[np.float32]:
     """Grey levels around their mean: browsers and FFmpeg differ in how they bring video to RGB."""
     grey = pixels[..., :3].mean(axis=-1, dtype=np.float32).reshape(-1)
     return np.asarray(grey - grey.mean(), np.float32)
@@ -128,7 +132,7 @@ def _part(url: str, box: tuple[int, int, int, int]) -> Mouth:
         video = io.BytesIO(answer.read())
     with av.open(video, mode="r") as container:
         faces = [
-            _grey(cv2.resize(frame.to_ndarray(format="rgb24")[y1:y2, x1:x2], size, interpolation=cv2.INTER_AREA))
+            grey(cv2.resize(frame.to_ndarray(format="rgb24")[y1:y2, x1:x2], size, interpolation=cv2.INTER_AREA))
             for frame in container.decode(video=0)
         ]
     return Mouth((x1, y1, x2 - x1, y2 - y1), np.stack(faces))
