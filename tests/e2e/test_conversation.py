@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,27 +39,28 @@ def talking_url(
         yield url
 
 
-@pytest.fixture
-def wire() -> Wire:
-    """What goes between the page and its gateway."""
-    return Wire()
-
-
-@pytest.fixture
-async def talk(talking_url: str, service: SpeechService, spoken_wav: Path, wire: Wire) -> AsyncIterator[Page]:
-    """A page that is in the call, at rest."""
+@asynccontextmanager
+async def in_call(url: str, service: SpeechService, microphone: Path, wire: Wire | None = None) -> AsyncIterator[Page]:
+    """A page that is in the call, at rest; a wire between it and its gateway costs a busy machine frames."""
     service.events.clear()
-    async with chromium(spoken_wav) as browser:
+    async with chromium(microphone) as browser:
         page = await browser.new_page(viewport={"width": 640, "height": 900})
-        faults = record_faults(page, (talking_url, service.url, "blob:", "data:"))
-        page.on("websocket", wire.tap)
+        faults = record_faults(page, (url, service.url, "blob:", "data:"))
+        if wire is not None:
+            page.on("websocket", wire.tap)
         await page.add_init_script(HEAR)
-        await open_console(page, talking_url)
+        await open_console(page, url)
         await choose(page, "conversation")
         await page.click("#play")
         await reach(page, "listening")
         yield page
     assert faults == []
+
+
+@pytest.fixture
+async def talk(talking_url: str, service: SpeechService, spoken_wav: Path) -> AsyncIterator[Page]:
+    async with in_call(talking_url, service, spoken_wav) as page:
+        yield page
 
 
 async def test_the_face_says_what_the_assistant_says_and_it_is_heard(
@@ -76,11 +78,13 @@ async def test_the_face_says_what_the_assistant_says_and_it_is_heard(
 
 @pytest.mark.skipif("E2E_MINUTES" not in os.environ, reason="needs an idle machine; set E2E_MINUTES=1")
 async def test_the_frame_on_the_canvas_is_that_of_the_sound_that_is_heard(
-    talk: Page, service: SpeechService, mouth: Mouth, wire: Wire
+    talking_url: str, service: SpeechService, spoken_wav: Path, mouth: Mouth
 ) -> None:
-    service.say(10, "I say what I am told.")
-    await reach(talk, "speaking")
-    late_ms = await lateness_ms(talk, wire, mouth, 60)
+    wire = Wire()
+    async with in_call(talking_url, service, spoken_wav, wire) as page:
+        service.say(10, "I say what I am told.")
+        await reach(page, "speaking")
+        late_ms = await lateness_ms(page, wire, mouth, 60)
     assert len(late_ms) >= 5
     assert np.median(np.abs(late_ms)) <= FRAME_MS
     assert np.percentile(np.abs(late_ms), 95) <= 2 * FRAME_MS
@@ -122,12 +126,14 @@ async def test_after_an_interruption_the_next_answer_is_said(talk: Page, service
     service.send({"type": "input_audio_buffer.speech_started", "item_id": "item_of_mine", "audio_start_ms": 0})
     service.hush()
     await reach(talk, "listening")
-    service.say(2, "Two.")
-    await reach(talk, "speaking")
-    await reach(talk, "listening")
-    epochs = [epoch for epoch, _ in (await stats(talk))["shown"]]
+    service.say(10, "Two.")
+    epochs: list[int] = []
+    # A machine that is busy as the answer begins drops its first frames, however many those are.
+    async with asyncio.timeout(SLOW_MS / 1000):
+        while 1 not in epochs:
+            await asyncio.sleep(0.1)
+            epochs = [epoch for epoch, _ in (await stats(talk))["shown"]]
     assert epochs == sorted(epochs)
-    assert epochs[-1] == 1
 
 
 async def test_a_server_without_a_key_says_so(url: str) -> None:
