@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
-    """About a minute, in which the load rises threefold and falls again."""
+    """About a minute, in which the load rises fourfold and falls again."""
     program("prometheus")
     if sys.platform != "linux":
         pytest.skip("only Linux tells another process's processor time finely enough to limit it")
