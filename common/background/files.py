@@ -7,26 +7,18 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from common.background.requests import JOB_ID_PATTERN
-from common.errors import LipstreamError
-from common.places import place_at
+from common.places import place_at, told
 
 BLOCK_BYTES: Final = 2**18
 GRACE_S: Final = 3_600.0
 """A file is at least so old before it is taken for a stray: it is written before its job is in the queue."""
 _NAME: Final = re.compile(r"(?P<job>[0-9a-f]{16})\.(in|out)")
-
-
-class StoreError(LipstreamError):
-    """The place of the jobs' files, or that of the recordings, does not answer, or takes nothing."""
-
-    code = "store_unavailable"
-    retryable = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +98,3 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
     with file:
         while block := file.read(BLOCK_BYTES):
             yield block
-
-
-@contextmanager
-def told(what: str = "the files of jobs", setting: str = "jobs_url") -> Iterator[None]:
-    """Turn the errors of a store, at the place that a setting names, into ours; a missing file is none of them."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except _faults() as error:
-        reason = getattr(error, "strerror", None) or error
-        raise StoreError(f"{what} ({setting}): {reason}", field=setting) from error
-
-
-def _faults() -> tuple[type[Exception], ...]:
-    """What stores raise; S3's client has errors of its own: it reaches nothing, has no credentials, is cut off."""
-    try:
-        from aiohttp import ClientError
-        from botocore.exceptions import BotoCoreError
-    except ImportError:
-        return (OSError,)
-    return (OSError, BotoCoreError, ClientError)

@@ -6,9 +6,9 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
-from common.background.files import StoreError
 from common.background.queue import JobEndedError, UnknownJobError
 from common.errors import BusError, CapacityError, InputError, LipstreamError, SettingsError
+from common.places import StoreError
 from gateway.doors.errors import AvatarForbiddenError, ForbiddenError, LimitError, UnauthorizedError
 
 RETRY_AFTER_S: Final = 5

@@ -9,10 +9,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
 from common.background import requests
-from common.background.files import JobFiles, StoreError, files_at, told
+from common.background.files import JobFiles, files_at
 from common.background.queue import new_id
 from common.background.requests import AvatarName, JobEntry, Quality
 from common.errors import InputError
+from common.places import StoreError, told
 from gateway.http import files
 from gateway.http.endpoint import Access, Call, Endpoint, read_body, read_query
 from gateway.http.errors import ConflictError, NotFoundError, TooLargeError

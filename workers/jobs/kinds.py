@@ -10,11 +10,12 @@ from typing import Any, Final, NamedTuple
 import cv2
 
 from common.avatars.package import Avatar, default_folder, load
-from common.background.files import JobFiles, told
+from common.background.files import JobFiles
 from common.background.requests import Export, Frames, Kind, Outcome, Prune, Render, ResultFile
 from common.errors import AudioError, InputError, LipstreamError
 from common.frames import FrameHeader
 from common.media import BYTES_PER_SAMPLE, frames_covering
+from common.places import told
 from common.recording.recording import read
 from common.recording.store import Store, days_ago, store_at
 from common.settings import Settings

@@ -11,8 +11,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from common.background import files as places
-from common.background.files import JobFiles, StoreError, files_at, told
+from common.background.files import JobFiles, files_at
 from common.errors import SettingsError
+from common.places import StoreError, told
 from tests.s3 import BUCKET, object_store
 
 JOB, OTHER = "0123456789abcdef", "fedcba9876543210"

@@ -16,9 +16,9 @@ from aiohttp import ClientPayloadError
 from botocore.exceptions import EndpointConnectionError
 from fsspec.implementations.local import LocalFileSystem
 
-from common.background.files import StoreError
 from common.background.requests import Export, Frames, Prune, Render
 from common.errors import AudioError, AvatarError, InputError
+from common.places import StoreError
 from common.recording.records import RecordingError
 from tests.unit.cli.replay.spoken import FRAMES, recorded
 from tests.unit.workers.jobs.conftest import JOB, Told
